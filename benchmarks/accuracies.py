@@ -18,7 +18,7 @@ import cifar10_speed
 from thinnet import load_cifar10
 from thinnet.experiments import cifar10_fc
 
-SPEED_RATE = 0.2  # the speed recipe itself drops nothing: one epoch is too short to profit from it
+SPEED_RATE = 0.2  # the speed recipe itself has no dropout: one epoch is too short to benefit from it
 
 
 def cifar10_fc_accuracy(changes: Mapping[str, Any], seed: int) -> float:
@@ -41,13 +41,13 @@ RECIPES: dict[str, Callable[[Any, int], float]] = {
 
 
 def over_seeds(recipe: str, changes: Mapping[str, Any], seeds: int = 5) -> list[float]:
-    """The accuracies of as many runs, each in a process of its own."""
+    """The accuracies of this many runs, each in its own process."""
     command = [sys.executable, __file__, recipe, json.dumps(changes)]
     return [float(subprocess.check_output([*command, str(seed)], text=True)) for seed in range(seeds)]
 
 
 def row(recipe: str, settings: tuple[Mapping[str, Any], Mapping[str, Any]]) -> str:
-    """A row of a table: the recipe, with the one settings and with the other, and the difference."""
+    """A table row: the recipe, its accuracies with each of the two settings, and the difference."""
     runs = [over_seeds(recipe, changes) for changes in settings]
     cells = [f"{statistics.mean(one):.4f} ± {statistics.stdev(one):.4f}" for one in runs]
     return f"| {recipe} | {cells[0]} | {cells[1]} | {statistics.mean(runs[1]) - statistics.mean(runs[0]):+.4f} |\n"

@@ -1,4 +1,4 @@
-"""Dropout alone, forward and backward, beside a plain copy of the same array; each contender in its own process."""
+"""Dropout alone, forward and backward, compared with a plain copy of the array; each contender in its own process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def thinnet_dropout(x: Any) -> Callable[[], object]:
 
 
 def course_numpy(x: Any) -> Callable[[], object]:
-    """As a student of the courses writes it."""
+    """As a student of the courses would write it."""
 
     def run() -> None:
         mask = (np.random.rand(*x.shape) < 1 - RATE) / (1 - RATE)
@@ -55,7 +55,7 @@ def torch_dropout(x: Any) -> Callable[[], object]:
 
 
 def copy(x: Any) -> Callable[[], object]:
-    """Two plain copies: the least that forward and backward could take."""
+    """Two plain copies: a lower bound for forward and backward."""
     out, dx = np.empty_like(x), np.empty_like(x)
 
     def run() -> None:

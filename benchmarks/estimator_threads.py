@@ -1,8 +1,8 @@
 """Whether a search in two processes uses more threads than there are cores.
 
-``python estimator_threads.py`` runs a GridSearchCV with n_jobs=1 and 2, and once more with n_jobs=2 where each process
-is told to use as many threads as there are cores (the mistake to avoid), and prints seconds, CPU seconds, and how many
-threads were running or ready to run at once, sampled every 10 ms from /proc (Linux only).
+``python estimator_threads.py`` runs a GridSearchCV with n_jobs=1 and 2, and again with n_jobs=2 and each process told
+to use as many threads as there are cores (the mistake to avoid). It prints seconds, CPU seconds, and the number of
+threads running or ready to run at once, sampled every 10 ms from /proc (Linux only).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CASES = {"n_jobs=1": (1, False), "n_jobs=2": (2, False), "n_jobs=2, all threads 
 
 
 class Sampler(threading.Thread):
-    """Counts the threads of this process and its children that run or could run, itself left out."""
+    """Counts the threads of this process and its descendants that are running or ready to run, except itself."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -47,19 +47,19 @@ def _threads() -> list[Path]:
             if fields:
                 parents[int(path.name)] = int(fields[1])
     family = {os.getpid()}
-    for _ in range(4):  # a worker is a grandchild at most
+    for _ in range(4):  # a worker is at most a grandchild
         family |= {child for child, parent in parents.items() if parent in family}
     found = []
     for pid in family:
         try:
             found += list(Path(f"/proc/{pid}/task").iterdir())
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # it has ended in the meantime
     return found
 
 
 def _stat(path: Path) -> list[str]:
-    """State, parent and what follows, from a ``stat`` file."""
+    """State, parent and all later fields of a ``stat`` file."""
     try:
         return (path / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -71,7 +71,7 @@ def _is_ready(path: Path) -> bool:
 
 
 def run(case: str) -> dict[str, float]:
-    """One search, timed and watched."""
+    """One search, timed and monitored."""
     from joblib import parallel_config
     from sklearn.datasets import make_classification
     from sklearn.model_selection import GridSearchCV
@@ -103,7 +103,7 @@ def run(case: str) -> dict[str, float]:
 
 
 def section() -> str:
-    """The table of BENCHMARKS.md."""
+    """The table for BENCHMARKS.md."""
     text = f"## A search in two processes\n\nGridSearchCV over 4 rates, {CORES} cores; threads that run or could run, "
     text += "sampled every 10 ms.\n\n| | seconds | threads, mean | threads, 95% | threads, most |\n"
     text += "| --- | ---: | ---: | ---: | ---: |\n"

@@ -1,8 +1,8 @@
-"""The estimators beside scikit-learn's and PyTorch's on real data sets, defaults against defaults.
+"""The estimators compared with scikit-learn's and PyTorch's on real data sets, all with their defaults.
 
-``python estimators.py CONTENDER DATASET SEED ...`` prints ``{"scores": [...], "seconds": [...]}``, one entry a seed:
-accuracy or R² on rows not trained on, and the time of ``fit``. Each contender and data set has a process of its own, in
-which a fit on a few rows comes first, so that neither loading code nor compiling it is counted.
+``python estimators.py CONTENDER DATASET SEED ...`` prints ``{"scores": [...], "seconds": [...]}``, one entry per seed:
+accuracy or R² on held-out rows, and the time of ``fit``. Each contender and data set has its own process, which first
+fits a few rows, so that loading and compiling code do not count.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ import numpy as np
 
 Split = tuple[Any, Any, Any, Any]  # X_train, X_test, y_train, y_test
 SEEDS = range(5)
-SLOW = {"HistGradientBoosting": 500}  # with more columns than this, one seed: a fit takes minutes
+SLOW = {"HistGradientBoosting": 500}  # with more columns than this, only one seed: a fit takes minutes
 TEST_FRACTION = 0.3
 FASHION_MNIST = "/usr/share/datasets/fashion-mnist"  # overridden by the environment variable of the same name
 
 
-# Data sets: each gives the split of a seed
+# Data sets: each returns the split for a seed
 
 
 def bundled(name: str) -> Callable[[int], Split]:
-    """A data set that scikit-learn brings along, 30% of it for testing."""
+    """A data set that comes with scikit-learn, 30% of it for testing."""
 
     def split(seed: int) -> Split:
         from sklearn import datasets
@@ -46,7 +46,7 @@ def bundled(name: str) -> Callable[[int], Split]:
 
 
 def cifar10(num_train: int, gradients: bool) -> Callable[[int], Split]:
-    """So many training images drawn from the first 20,000, and 2,000 test images; pixels or oriented gradients."""
+    """Training images drawn from the first 20,000, and 2,000 test images; as pixels or oriented gradients."""
 
     def split(seed: int) -> Split:
         sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))
@@ -81,7 +81,7 @@ DATASETS: dict[str, Callable[[int], Split]] = {
 }
 
 
-# Contenders: each makes an estimator for a kind of target and a seed
+# Contenders: each creates an estimator for a kind of target and a seed
 
 
 def thinnet(regression: bool, seed: int, num_features: int, num_outputs: int) -> Any:
@@ -92,19 +92,19 @@ def thinnet(regression: bool, seed: int, num_features: int, num_outputs: int) ->
 
 
 def mlp(regression: bool, seed: int, num_features: int, num_outputs: int) -> Any:
-    """MLPClassifier or MLPRegressor, on the columns as they are."""
+    """MLPClassifier or MLPRegressor, on unscaled columns."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     return (MLPRegressor if regression else MLPClassifier)(random_state=seed)
 
 
 def scaled_mlp(regression: bool, seed: int, num_features: int, num_outputs: int) -> Any:
-    """The same behind a StandardScaler."""
+    """The same after a StandardScaler."""
     return _scaled(mlp(regression, seed, num_features, num_outputs))
 
 
 def boosting(regression: bool, seed: int, num_features: int, num_outputs: int) -> Any:
-    """HistGradientBoosting; one a column where there are several targets."""
+    """HistGradientBoosting; one per column if there are several targets."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.multioutput import MultiOutputRegressor
 
@@ -115,16 +115,16 @@ def boosting(regression: bool, seed: int, num_features: int, num_outputs: int) -
 
 
 def linear(regression: bool, seed: int, num_features: int, num_outputs: int) -> Any:
-    """Logistic or ridge regression behind a StandardScaler."""
+    """Logistic or ridge regression after a StandardScaler."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     return _scaled(Ridge() if regression else LogisticRegression())
 
 
 def skorch(regression: bool, seed: int, num_features: int, num_outputs: int) -> Any:
-    """A PyTorch net of one hidden layer of 100 units with dropout one half, trained by skorch behind a StandardScaler.
+    """A PyTorch net with one hidden layer of 100 units and dropout 0.5, trained by skorch after a StandardScaler.
 
-    skorch leaves the optimizer and its rate to the user: Adam at 1e-3, 100 passes, the rest as it is.
+    skorch leaves the optimizer and learning rate to the user: Adam at 1e-3, 100 epochs, the rest at its defaults.
     """
     import torch
     from sklearn.compose import TransformedTargetRegressor
@@ -171,7 +171,7 @@ CONTENDERS: dict[str, Callable[[bool, int, int, int], Any]] = {
 
 def run(contender: str, dataset: str, seeds: Sequence[int]) -> dict[str, Any]:
     """Scores and seconds, or what is missing."""
-    warnings.simplefilter("ignore")  # contenders that stop at their own limit of passes say so
+    warnings.simplefilter("ignore")  # some contenders warn that they reached their own limit of epochs
     regression, answer = dataset in REGRESSION, {"scores": [], "seconds": []}
     try:
         for seed in (seeds[0], *seeds):
@@ -180,7 +180,7 @@ def run(contender: str, dataset: str, seeds: Sequence[int]) -> dict[str, Any]:
                 break
             num_outputs = len(np.unique(y_train)) if not regression else (1 if y_train.ndim == 1 else y_train.shape[1])
             if dataset == "diabetes" and contender == "skorch":
-                y_train, y_test = y_train[:, None], y_test[:, None]  # it takes columns only
+                y_train, y_test = y_train[:, None], y_test[:, None]  # it accepts only columns
             estimator = CONTENDERS[contender](regression, seed, X_train.shape[1], num_outputs)
             started = time.perf_counter()
             if not answer["seconds"] and "warm" not in answer:
@@ -197,7 +197,7 @@ def run(contender: str, dataset: str, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def _few(X: Any, y: Any) -> tuple[Any, Any]:
-    """The first rows in which every class comes."""
+    """A few rows that include every class."""
     rows = np.unique(np.r_[np.arange(min(200, len(X))), np.unique(y, axis=0, return_index=True)[1][:50]])
     return X[rows], y[rows]
 
@@ -207,7 +207,7 @@ def section(
     contenders: Sequence[str] = tuple(CONTENDERS),
     seeds: Sequence[int] = SEEDS,
 ) -> str:
-    """The table of BENCHMARKS.md."""
+    """The table for BENCHMARKS.md."""
     text = (
         "## Estimators\n\nDefaults against defaults: mean accuracy (R² for diabetes and linnerud) ± standard deviation "
     )

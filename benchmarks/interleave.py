@@ -1,4 +1,4 @@
-"""Contenders taking turns, so that whatever else the machine does hits them all alike."""
+"""Contenders take turns, so that other load on the machine affects them all alike."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Times:
 def take_turns(
     job: Job, contenders: Sequence[str], rounds: int = 9, steps: int = 40, extra: Mapping[str, str] | None = None
 ) -> dict[str, Times]:
-    """Time whole steps: in each round, every contender takes `steps` of them in its turn.
+    """Time whole steps: in each round, every contender in turn takes `steps` steps.
 
     `extra` is added to the environment of the contenders' processes.
     """
@@ -49,7 +49,7 @@ def take_turns(
             assert worker.stdin is not None
             worker.stdin.write(f"{steps}\n")
             worker.stdin.flush()
-            # The first steps of a turn wake threads up and fill caches again.
+            # The first steps of a turn wake up threads and refill caches.
             times[name].append(tuple(_read(worker)[steps // 8 :]))
     for worker in workers.values():
         assert worker.stdin is not None
@@ -59,7 +59,7 @@ def take_turns(
 
 
 def ratio(one: Times, other: Times) -> float:
-    """The median over rounds of the ratio of the rounds' medians: what drifts with the machine cancels out."""
+    """The median over rounds of the ratio of the rounds' medians: drift of the machine's speed cancels out."""
     pairs = zip(one.rounds, other.rounds, strict=True)
     return statistics.median(statistics.median(a) / statistics.median(b) for a, b in pairs)
 

@@ -1,4 +1,4 @@
-"""What every contender of a benchmark is given: the shape of a net and the same data."""
+"""What every contender of a benchmark receives: the shape of a net and the same data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Job:
-    """One training step to be timed: affine → batch normalization → ReLU → dropout per hidden layer, Adam, float32."""
+    """One training step to time: affine → batch normalization → ReLU → dropout per hidden layer, Adam, float32."""
 
     hidden_dims: tuple[int, ...] = (500, 500, 500)
     batch_size: int = 100
@@ -21,18 +21,18 @@ class Job:
     learning_rate: float = 1e-3
 
     def images(self) -> tuple[Any, Any]:
-        """Random uint8 rows and labels: a step takes as long on noise as on pictures."""
+        """Random uint8 rows and labels: a step takes as long on noise as on images."""
         generator = np.random.default_rng(0)
         X = generator.integers(0, 256, (self.num_rows, self.input_dim), np.uint8)
         return X, generator.integers(self.num_classes, size=self.num_rows)
 
     def floats(self) -> tuple[Any, Any]:
-        """The same rows as centered float32, as the peers' users would prepare them."""
+        """The same rows as centered float32, as users of other libraries would prepare them."""
         X, y = self.images()
         return X.astype(np.float32) - X.mean(axis=0, dtype=np.float64).astype(np.float32), y
 
     def batches(self) -> Any:
-        """Row numbers, batch after batch without end."""
+        """Row numbers of batches, without end."""
         generator = np.random.default_rng(1)
         while True:
             order = generator.permutation(self.num_rows)

@@ -1,4 +1,4 @@
-"""The ladder on CIFAR-10: seconds to 55% from pixels beside PyTorch, and what each idea of the recipe is worth.
+"""The ladder on CIFAR-10: seconds to 55% from pixels compared with PyTorch, and what each idea of the recipe is worth.
 
 ``python ladder.py CONTENDER SEED`` prints ``{"seconds": ..., "accuracy": ...}``; ``python ladder.py CHANGES SEED``, the
 changes as JSON, prints the accuracy of the one-minute recipe with these settings.
@@ -26,7 +26,7 @@ GOAL, RACE_EPOCHS, SEEDS = 0.55, 8, 3
 EPOCHS = 16  # for the table of ideas: about a minute on two cores
 RECIPE = cifar10_ladder.recipe_for(1, epochs=EPOCHS)
 
-# In place of the recipe's own settings, one after the other.
+# Replacements for the recipe's own settings, one at a time.
 IDEAS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "without mirror images": {"flip": "none"},
@@ -47,7 +47,7 @@ IDEAS: dict[str, dict[str, Any]] = {
 def thinnet(seed: int) -> tuple[float, float]:
     """The one-minute recipe over fewer epochs, until the goal is reached."""
     config = replace(RECIPE, seed=seed, epochs=RACE_EPOCHS)
-    _trained(replace(config, epochs=1, num_train=1000))  # kernels are compiled
+    _trained(replace(config, epochs=1, num_train=1000))  # compiles the kernels
     history = _trained(config)
     return _first(list(zip(history.seconds, history.val_accuracy, strict=True)))
 
@@ -86,7 +86,7 @@ def torch_same_recipe(seed: int) -> tuple[float, float]:
 
 
 def _first(points: list[tuple[float, float]]) -> tuple[float, float]:
-    """The first pair of seconds and accuracy at the goal, or the last of all."""
+    """The first (seconds, accuracy) that reaches the goal, or else the last one."""
     return next((point for point in points if point[1] >= GOAL), points[-1])
 
 
@@ -97,7 +97,7 @@ CONTENDERS: dict[str, Callable[[int], tuple[float, float]]] = {
 
 
 def ideas_accuracy(changes: dict[str, Any], seed: int) -> float:
-    """Accuracy on the validation images at the end."""
+    """The final accuracy on the validation images."""
     config = replace(RECIPE, **changes, seed=seed)
     return _trained(config).val_accuracy[-1]
 

@@ -52,12 +52,12 @@ PEAK = "\nimport resource, json; print(json.dumps(resource.getrusage(resource.RU
 
 
 def import_seconds(module: str) -> float | None:
-    """The seconds of a process that only imports `module`, its bytecode cached; None where it is not installed."""
+    """The seconds of a process that only imports `module`, with bytecode cached; None if it is not installed."""
     return _seconds(f"import {module}", {})
 
 
 def first_step_seconds(cold: bool) -> float:
-    """The seconds of a process that builds the net and takes one step, the compiled kernels cached or not."""
+    """The seconds of a process that builds the net and takes one step, with compiled kernels cached or not."""
     with tempfile.TemporaryDirectory() as folder:
         seconds = _seconds(FIRST_STEP, {"NUMBA_CACHE_DIR": folder} if cold else {})
         assert seconds is not None
@@ -65,7 +65,7 @@ def first_step_seconds(cold: bool) -> float:
 
 
 def peak_megabytes(name: str) -> float | None:
-    """The peak resident memory of training on 50,000 images; None where the contender is not installed."""
+    """The peak resident memory of training on 50,000 images; None if the contender is not installed."""
     done = subprocess.run([sys.executable, "-c", TRAIN[name] + PEAK], capture_output=True, text=True, env=_env({}))
     return float(json.loads(done.stdout)) if done.returncode == 0 else None
 
@@ -77,5 +77,5 @@ def _seconds(code: str, extra: dict[str, str]) -> float | None:
 
 
 def _env(extra: dict[str, str]) -> dict[str, str]:
-    """The environment, but with bytecode cached as it is by default."""
+    """The environment, but with bytecode caching on, as by default."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"} | extra

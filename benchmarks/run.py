@@ -1,4 +1,4 @@
-"""Measure everything into BENCHMARKS.md: ``make bench``; ``python benchmarks/run.py SECTION ...`` for a part of it."""
+"""Measure everything for BENCHMARKS.md: ``make bench``; ``python benchmarks/run.py SECTION ...`` for parts of it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LABELS = {
 
 CHOSEN = f"thinnet_{products().name}"  # the same as `thinnet_net`
 STEPS = [name for name in LABELS if "_predict" not in name and "thinned" not in name and name != CHOSEN]
-PLACE = "" if has_amx() else " on a processor without AMX"  # sections of their own
+PLACE = "" if has_amx() else " on a processor without AMX"  # these get their own sections
 ONCE = ("sklearn_mlp",) if has_amx() else ("sklearn_mlp", "torch_autocast")  # the slowest, at one batch size
 FLOAT32_PEERS = ("torch_eager", "torch_compiled", "jax_jit")
 SMALL = [(10, (16,), 2, 32), (30, (64, 64), 2, 32), (64, (200, 200), 10, 64), (784, (100,), 10, 100)]
@@ -86,7 +86,7 @@ def steps() -> str:
 
 
 def small() -> str:
-    """Whole training steps of small nets, where what a library does around the arithmetic takes most of the time."""
+    """Whole training steps of small nets, where a library's overhead takes most of the time."""
     names = ["thinnet_net", *FLOAT32_PEERS]
     text = (
         f"## A training step of small nets{PLACE}\n\nMilliseconds, and Thinnet's time over it; otherwise as above.\n\n"
@@ -104,7 +104,7 @@ def small() -> str:
 
 
 def quick() -> str:
-    """The main contenders at two batch sizes, for a look: few turns, and nothing is written."""
+    """A quick look at the main contenders at two batch sizes: few turns, and nothing is written."""
     text = "Whole training steps, few turns: rough figures.\n"
     for batch_size in (100, 1024):
         times = take_turns(Job(batch_size=batch_size), QUICK, rounds=7, steps=max(12, 2400 // batch_size))
@@ -113,7 +113,7 @@ def quick() -> str:
 
 
 def thinned() -> str:
-    """Steps on the thinned network: against the others, and how the gain grows."""
+    """Steps on the thinned network: compared with the others, and how the gain grows."""
     text = f"## Thinned training{PLACE}\n\nThe same net and batch 100, with one mask for the whole batch.\n\n"
     names = ["thinnet_thinned", "thinnet_thinned_bfloat16", "thinnet_net", "torch_eager", "torch_compiled", "jax_jit"]
     text += _table(take_turns(Job(), names), ours="thinnet_thinned")
@@ -132,7 +132,7 @@ def _thinned_over_ordinary(job: Job) -> float:
 
 
 def decayed() -> str:
-    """A step with weights that a penalty has shrunk, over one with the first weights."""
+    """The time of a step with weights that a penalty has shrunk, over that with the initial weights."""
     job = Job(hidden_dims=(256, 256), input_dim=36, num_classes=6, dropout=0.25, learning_rate=5e-3)
     times = take_turns(job, ["thinnet_decayed", "thinnet_penalized"], rounds=5)
     early, late = times["thinnet_penalized"], times["thinnet_decayed"]
@@ -145,7 +145,7 @@ def decayed() -> str:
 
 
 def thinned_accuracy() -> str:
-    """Accuracies with the two kinds of masks."""
+    """Accuracies with each kind of mask."""
     text = (
         "## Accuracy of thinned training\n\nMean and standard deviation over 5 seeds; each kind of mask has the same "
     )
@@ -165,7 +165,7 @@ def precision_accuracy() -> str:
 
 
 def _table(times: dict[str, Times], ours: str = "thinnet_net") -> str:
-    """Each contender's time, what ours takes of it, and what it takes of that of the fastest peer in float32."""
+    """Each contender's time, our time over it, and its time over that of the fastest float32 peer."""
     peers = [times[name] for name in FLOAT32_PEERS if name in times and not times[name].missing]
     fastest = min(peers, key=lambda one: one.median, default=None)
     rows = [
@@ -206,7 +206,7 @@ def threads() -> str:
 
 
 def dropout_alone() -> str:
-    """Dropout forward and backward over sizes, in turns."""
+    """Dropout forward and backward at several sizes, in turns."""
     text = f"## Dropout alone{PLACE}\n\nForward and backward at rate one half, float32, milliseconds; "
     text += "the contenders one after the other, not in turns.\n\n"
     text += "| elements | " + " | ".join(dropout.CONTENDERS) + " | PyTorch over Thinnet | Thinnet over copy |\n"
@@ -231,7 +231,7 @@ def _dropout_milliseconds(name: str, size: int) -> float | None:
 def processes() -> str:
     """Import, first step, peak memory."""
     for module in ("numpy", "thinnet", "torch"):
-        process.import_seconds(module)  # once, so that bytecode and disk caches are warm
+        process.import_seconds(module)  # once, to warm bytecode and disk caches
     imports: dict[str, list[float]] = {"numpy": [], "thinnet": [], "torch": []}
     for _ in range(9):
         for module, seconds in imports.items():
@@ -254,14 +254,14 @@ def processes() -> str:
 
 
 def time_to_goal() -> str:
-    """Seconds until 55% of CIFAR-10's validation images are right."""
+    """Seconds until 55% of CIFAR-10's validation images are classified correctly."""
     text = "## Time to 55% on CIFAR-10\n\nSeconds on the wall clock with the transform, without loading; one process a "
     text += f"run, in turns. {_images()}\n\n| | seconds | accuracy | runs at 55% | Thinnet's time over it |\n"
     text += "| --- | ---: | ---: | ---: | ---: |\n"
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in time_to_goal_module.CONTENDERS}
     for seed in range(10):
         for name, done in runs.items():
-            if seed < (1 if name.startswith("course") else 10):  # that one takes minutes
+            if seed < (1 if name.startswith("course") else 10):  # course-style NumPy takes minutes
                 command = [sys.executable, str(HERE / "time_to_goal.py"), name, str(seed)]
                 answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
                 if "missing" not in answer:
@@ -286,7 +286,7 @@ def _images() -> str:
 
 
 def growth() -> str:
-    """How the step's time grows with width, depth and batch."""
+    """How the time of a step grows with width, depth and batch size."""
     text = "## Growth\n\nStep of Thinnet in milliseconds; the slope is that of the logarithms between the last two.\n\n"
     series: dict[str, list[tuple[int, Job]]] = {
         "width": [(w, Job(hidden_dims=(w,) * 3)) for w in (250, 500, 1000, 2000, 4000)],
@@ -326,7 +326,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 
 def machine() -> str:
-    """What the figures were measured on."""
+    """The machine and versions that the figures were measured on."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -346,8 +346,8 @@ def _version(package: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure the named sections, or all of them, and put each in its place in the file as soon as it is there."""
-    if arguments[:1] == ["tables"]:  # it has options, and a part of it is not for the file
+    """Measure the named sections, or all, and write each to its place in the file as soon as it is done."""
+    if arguments[:1] == ["tables"]:  # it has options, and partial results are not for the file
         text, whole = tables.run(arguments[1:])
         print(text)
         if whole:
@@ -382,7 +382,7 @@ def _write(name: str, text: str) -> None:
 
 
 def _parts() -> dict[str, str]:
-    """The sections that the file has, by their headings."""
+    """The sections of the file, by heading."""
     text = OUTPUT.read_text(encoding="utf-8") if OUTPUT.exists() else ""
     sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]
     return {section.partition("\n")[0]: section for section in sections}

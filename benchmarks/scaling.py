@@ -1,8 +1,8 @@
-"""Training in several processes: measured here with one and two, and computed from that for up to 1,000 of them.
+"""Training in several processes: measured here with one and two, and extrapolated to up to 1,000.
 
 ``python benchmarks/scaling.py`` writes docs/scaling.md and docs/scaling.svg. ``python benchmarks/scaling.py rank
-JSON`` is what it starts, by mpiexec where there are two: it prints the seconds of steps, those spent in exchanges,
-and the bytes exchanged in a step.
+JSON`` is the process that it starts, by mpiexec if there are two: it prints the seconds per step, the seconds spent in
+exchanges, and the bytes exchanged per step.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ ROOT = Path(__file__).parents[1]
 TABLES, FIGURE = ROOT / "docs" / "scaling.md", ROOT / "docs" / "scaling.svg"
 ROUNDS, STEPS = 5, 30
 PROCESSES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
-TOLD = (2, 8, 32, 128, 512, 1000)  # of these, what the tables have
+TOLD = (2, 8, 32, 128, 512, 1000)  # those shown in the tables
 LOCAL_BATCHES = (25, 50, 100, 200, 400)
 
 
 @dataclass(frozen=True)
 class Network:
-    """What a message costs: `latency` seconds, and its bytes at `bandwidth` bytes a second."""
+    """What a message costs: `latency` seconds, plus its bytes at `bandwidth` bytes per second."""
 
     name: str
     latency: float
@@ -48,7 +48,7 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Step:
-    """One way to train: seconds of computing, `fixed` for each step and `per_row`, and what a step exchanges."""
+    """One way to train: computing seconds, `fixed` per step plus `per_row`, and what a step exchanges."""
 
     name: str
     fixed: float
@@ -57,13 +57,13 @@ class Step:
     messages: int
 
     def computing(self, batch: int, processes: int) -> float:
-        """Seconds on the process that has the most rows of the minibatch, which are dealt out by chance."""
+        """Seconds on the process with the most rows of the minibatch; rows are assigned at random."""
         mean = batch / processes
         most = min(batch, mean + math.sqrt(2 * mean * math.log(processes))) if processes > 1 else mean
         return self.fixed + self.per_row * most
 
     def exchanging(self, processes: int, network: Network) -> float:
-        """Seconds of a ring's all-reduce for the gradients and of log2(P) exchanges for each short message."""
+        """Seconds of a ring all-reduce for the gradients, plus log2(P) exchanges for each short message."""
         if processes == 1:
             return 0.0
         rounds = math.ceil(math.log2(processes))
@@ -71,7 +71,7 @@ class Step:
         return large + self.messages * rounds * network.latency
 
     def seconds(self, batch: int, processes: int, network: Network) -> float:
-        """A whole step."""
+        """Seconds of a whole step."""
         return self.computing(batch, processes) + self.exchanging(processes, network)
 
 
@@ -121,7 +121,7 @@ def rank(options: dict[str, Any]) -> None:
 
 
 def measure(size: int, threads: int, job: Job, mask: str = "element", over: str = "global") -> dict[str, float]:
-    """One process, or `size` of them by mpiexec, of so many threads each."""
+    """Measure one process, or `size` processes by mpiexec, with this many threads each."""
     options = json.dumps({"job": asdict(job), "mask": mask, "statistics": over})
     command = [sys.executable, str(Path(__file__)), "rank", options]
     if size > 1:
@@ -132,7 +132,7 @@ def measure(size: int, threads: int, job: Job, mask: str = "element", over: str 
 
 
 def in_turns(cases: dict[str, tuple[Any, ...]]) -> dict[str, dict[str, float]]:
-    """The median of each figure over rounds in which every case has its turn."""
+    """The median of each figure over rounds in which all cases take turns."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
     for _ in range(ROUNDS):
         for name, case in cases.items():
@@ -144,7 +144,7 @@ def in_turns(cases: dict[str, tuple[Any, ...]]) -> dict[str, dict[str, float]]:
 
 
 def measured(batch: int) -> str:
-    """One process with all cores beside processes of one thread each."""
+    """One process with all cores, compared with processes of one thread each."""
     job = Job(batch_size=batch)
     cases: dict[str, tuple[Any, ...]] = {
         "1 process of 2 threads": (1, 2, job),
@@ -162,13 +162,13 @@ def measured(batch: int) -> str:
 
 
 def steps() -> list[Step]:
-    """The ordinary and the thinned step on one thread, as straight lines through their times at several batches."""
+    """The ordinary and the thinned step on one thread, as linear fits to their times at several batch sizes."""
     job, made = Job(), []
     for name, mask in (("ordinary", "element"), ("thinned", "batch")):
         times = in_turns({str(size): (1, 1, Job(batch_size=size), mask) for size in LOCAL_BATCHES})
         per_row, fixed = np.polyfit(LOCAL_BATCHES, [times[str(size)]["seconds"] for size in LOCAL_BATCHES], 1)
         exchanged = measure(2, 1, job, mask)["bytes"]
-        # Two for the statistics of each hidden layer, one for their gradients; the loss, and what ends training.
+        # Per hidden layer, two for the statistics and one for their gradients; then the loss, and the stop signal.
         made.append(Step(name, float(fixed), float(per_row), exchanged, 3 * len(job.hidden_dims) + 2))
     ordinary, thin = made
     half = Step("16-bit gradients", ordinary.fixed, ordinary.per_row, ordinary.bytes / 2, ordinary.messages)
@@ -177,7 +177,7 @@ def steps() -> list[Step]:
 
 
 def efficiencies(step: Step, network: Network, strong: bool, batch: int) -> list[float]:
-    """One process's time over that of P: for a P-th of its rows each, times P; or for as many rows each as it has."""
+    """Parallel efficiency: strong scaling if `strong` (the same minibatch, split), else weak (the same rows each)."""
     alone = step.seconds(batch, 1, network)
     if strong:
         return [alone / (processes * step.seconds(batch, processes, network)) for processes in PROCESSES]
@@ -185,7 +185,7 @@ def efficiencies(step: Step, network: Network, strong: bool, batch: int) -> list
 
 
 def turning_point(step: Step, network: Network, batch: int) -> str:
-    """The fewest processes at which exchanging takes longer than computing."""
+    """The smallest number of processes at which exchanging takes longer than computing."""
     for processes in range(2, 1001):
         if step.exchanging(processes, network) > step.computing(batch, processes):
             return f"{processes:,}"
@@ -193,7 +193,7 @@ def turning_point(step: Step, network: Network, batch: int) -> str:
 
 
 def computed(made: Sequence[Step]) -> str:
-    """Tables of what the measured steps come to on other machines."""
+    """Tables of predicted performance on other machines, computed from the measured steps."""
     text = "| step | time on one thread | bytes exchanged | messages |\n| --- | ---: | ---: | ---: |\n"
     for step in made:
         line = f"{1e3 * step.fixed:.1f} ms + {1e6 * step.per_row:.0f} µs a row"
@@ -222,7 +222,7 @@ def computed(made: Sequence[Step]) -> str:
 
 
 def draw(made: Sequence[Step]) -> None:
-    """The efficiencies as curves."""
+    """Draw the efficiencies as curves."""
     import matplotlib
 
     matplotlib.use("svg")

@@ -1,6 +1,6 @@
-"""The estimators that are compared on tables, each with its defaults, on frames as they are.
+"""The estimators that are compared on tables, each with its defaults, on unprepared data frames.
 
-A contender is named by a word, and Thinnet also with a setting: ``Thinnet {"alpha": 1.0}``.
+A contender is named by a word; for Thinnet, a setting may follow: ``Thinnet {"alpha": 1.0}``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OURS = "Thinnet"
 
 
 def usual_preparation(scaled: bool = True) -> Any:
-    """Missing numbers become the mean, numbers are scaled, categories become columns of zeros and ones."""
+    """Impute missing numbers with the mean, scale numbers, and one-hot encode categories."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
@@ -34,14 +34,14 @@ def usual_preparation(scaled: bool = True) -> Any:
 
 
 def thinnet(regression: bool, seed: int, **setting: Any) -> Any:
-    """ThinNetClassifier or ThinNetRegressor, which take frames as they are."""
+    """ThinNetClassifier or ThinNetRegressor, which take data frames as they are."""
     from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
     return (ThinNetRegressor if regression else ThinNetClassifier)(random_state=seed, **setting)
 
 
 def mlp(regression: bool, seed: int) -> Any:
-    """MLPClassifier or MLPRegressor behind the usual preparation."""
+    """MLPClassifier or MLPRegressor after the usual preparation."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.pipeline import make_pipeline
 
@@ -59,7 +59,7 @@ def boosting(regression: bool, seed: int) -> Any:
 
 
 def forest(regression: bool, seed: int) -> Any:
-    """RandomForest behind the usual preparation without scaling."""
+    """RandomForest after the usual preparation without scaling."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
     from sklearn.pipeline import make_pipeline
 
@@ -68,7 +68,7 @@ def forest(regression: bool, seed: int) -> Any:
 
 
 def linear(regression: bool, seed: int) -> Any:
-    """LogisticRegression or RidgeCV behind the usual preparation."""
+    """LogisticRegression or RidgeCV after the usual preparation."""
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import make_pipeline
 
@@ -76,7 +76,7 @@ def linear(regression: bool, seed: int) -> Any:
 
 
 def realmlp_small(regression: bool, seed: int) -> Any:
-    """RealMLP-TD-S of pytabkit."""
+    """RealMLP-TD-S from pytabkit."""
     import pytabkit
 
     name = "RealMLP_TD_S_Regressor" if regression else "RealMLP_TD_S_Classifier"
@@ -84,7 +84,7 @@ def realmlp_small(regression: bool, seed: int) -> Any:
 
 
 def realmlp(regression: bool, seed: int) -> Any:
-    """RealMLP-TD of pytabkit."""
+    """RealMLP-TD from pytabkit."""
     import pytabkit
 
     name = "RealMLP_TD_Regressor" if regression else "RealMLP_TD_Classifier"
@@ -92,7 +92,7 @@ def realmlp(regression: bool, seed: int) -> Any:
 
 
 def _realmlp(estimator: Any) -> Any:
-    """It takes categories itself, but no missing numbers."""
+    """It handles categories itself, but not missing numbers."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer
 
@@ -100,12 +100,12 @@ def _realmlp(estimator: Any) -> Any:
 
 
 def _marked(X: Any) -> Any:
-    """The frame, what is not a number having the dtype of categories."""
+    """The data frame, with non-numeric columns as categories."""
     return X.astype(dict.fromkeys(X.select_dtypes(exclude="number"), "category"))
 
 
 class _MeanFill:
-    """Missing numbers become the mean of the training rows."""
+    """Replaces missing numbers with the mean of the training rows."""
 
     def fit(self, X: Any, y: Any = None) -> _MeanFill:
         self.means_ = X.mean(numeric_only=True).fillna(0.0)
@@ -127,19 +127,19 @@ CONTENDERS: dict[str, Callable[..., Any]] = {
 
 
 def make(contender: str, regression: bool, seed: int) -> Any:
-    """The estimator of a contender's name."""
+    """The estimator with a contender's name."""
     name, setting = parsed(contender)
     return CONTENDERS[name](regression, seed, **setting)
 
 
 def parsed(contender: str) -> tuple[str, dict[str, Any]]:
-    """Its word, and its setting."""
+    """A contender's word and setting."""
     name, _, setting = contender.partition(" {")
     return name, json.loads("{" + setting) if setting else {}
 
 
 def made_by(contender: str) -> str | None:
-    """The package and its version, or None if it is not installed: results of another version are not taken."""
+    """The package and its version, or None if not installed: results from other versions are not used."""
     name, _ = parsed(contender)
     if name == OURS:
         return f"thinnet {importlib.metadata.version('thinnet')} {_digest()}"
@@ -151,7 +151,7 @@ def made_by(contender: str) -> str | None:
 
 
 def _digest() -> str:
-    """Of the package's code, which the version does not tell between releases."""
+    """A hash of the package's code, which may change between releases without a new version."""
     import thinnet
 
     files = sorted(Path(thinnet.__file__).parent.rglob("*.py"))

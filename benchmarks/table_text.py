@@ -1,4 +1,4 @@
-"""The section of BENCHMARKS.md about tables, from what was measured."""
+"""The section of BENCHMARKS.md about tables, from the measured results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def section(
     choosing: bool,
     splits: int,
 ) -> str:
-    """All of it; the figures over all tables are over those that every contender has finished."""
+    """The whole section; overall figures cover only the tables that every contender has finished."""
     introduction = CHOSEN if choosing else REPORTED
     of_each = "One split" if splits == 1 else f"{splits} splits"
     text = "## Tables\n\n" + introduction.format(num_tables=len(tables), splits=of_each) + EXPLANATION
@@ -94,7 +94,7 @@ def _overall(tables: Mapping[str, Table], found: Found, contenders: Sequence[str
 
 
 def _overconfident(tables: Mapping[str, Table], found: Found, contenders: Sequence[str]) -> str:
-    """On which tables Thinnet's log loss is clearly above that of logistic regression."""
+    """The tables on which Thinnet's log loss is clearly above that of logistic regression."""
     if not {OURS, "logistic or ridge"} <= set(contenders):
         return ""
     above = {
@@ -137,13 +137,13 @@ def _failures(found: Found) -> str:
 
 
 def _score(runs: Mapping[int, Result]) -> float:
-    """Accuracy or R²; below all others where a fit failed."""
+    """Accuracy or R²; below all others if a fit failed."""
     score = _middle(runs, "r2" if any("r2" in one for one in runs.values()) else "accuracy")
     return -np.inf if np.isnan(score) else score
 
 
 def _middle(runs: Mapping[int, Result], key: str) -> float:
-    """The mean over splits, of seconds the median; not a number where a fit failed."""
+    """The mean over splits, or for seconds the median; NaN if a fit failed."""
     if any("failed" in one for one in runs.values()):
         return float("nan")
     return (statistics.median if key == "seconds" else statistics.mean)(one[key] for one in runs.values())

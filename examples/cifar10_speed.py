@@ -37,7 +37,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Run:
-    """One seed: seconds on the wall clock, and the accuracy at the end."""
+    """One seed: wall-clock seconds, and the final accuracy."""
 
     transform_seconds: float
     train_seconds: float
@@ -45,13 +45,13 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Transform and training together, evaluation included."""
+        """Seconds of the transform and training together, including evaluation."""
         return self.transform_seconds + self.train_seconds
 
 
 @dataclass(frozen=True)
 class Result:
-    """All seeds, and the seconds that loading took, which count for none of them."""
+    """All seeds, and the seconds of loading, which are not counted for any of them."""
 
     load_seconds: float
     runs: tuple[Run, ...]
@@ -76,7 +76,7 @@ def run(
     root: str | None = None,
     log: Callable[[str], Any] = lambda text: None,
 ) -> Result:
-    """Train one net a seed, each from the pixels on; a first, uncounted run compiles or loads the kernels.
+    """Train one net per seed, each starting from the pixels; a first, uncounted run compiles or loads the kernels.
 
     Args:
         recipe: the net and its training.
@@ -133,7 +133,7 @@ def one_run(recipe: Recipe, data: Dataset, seed: int) -> Run:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train as the command line says, and print what came of it."""
+    """Train as the command line says, and print the results."""
     parser = argparse.ArgumentParser(description="Train a small net on oriented gradients of CIFAR-10 for one epoch.")
     parser.add_argument("--root", help="the folder with the data; without one, they are looked for or downloaded")
     parser.add_argument("--dropout", type=float, default=0.0, help="the fraction of hidden units dropped (default: 0)")

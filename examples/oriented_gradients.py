@@ -1,7 +1,7 @@
-r"""Oriented gradients: a fixed transform of small color images that nets of any kind learn faster from.
+r"""Oriented gradients: a fixed transform of small color images that helps any kind of net learn faster.
 
 Source: Dalal and Triggs, "Histograms of oriented gradients for human detection", CVPR 2005, simplified: directions are
-shared out by projection instead of by angle, and a square root takes the place of the normalization of blocks.
+assigned by projection instead of by angle, and a square root replaces the normalization of blocks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 SIDE = 32  # pixels
 PIXELS = SIDE * SIDE
-CELL = 4  # pixels on a side of the square cells that are summed over
+CELL = 4  # side of the square cells that are summed over, in pixels
 CELLS = SIDE // CELL
 DIRECTIONS = 8
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -32,13 +32,13 @@ COSINES, SINES = np.cos(ANGLES).astype(np.float32), np.sin(ANGLES).astype(np.flo
 
 
 def oriented_gradients(X: AnyArray) -> FloatArray:
-    r"""Gradients in eight directions, summed over cells of 4 × 4 pixels, beside the cells' mean colors.
+    r"""Gradients in eight directions, summed over cells of 4 × 4 pixels, and the cells' mean colors.
 
     With (gx, gy) the differences of a gray pixel's right and left, lower and upper neighbors,
 
         feature[direction, cell] = √( Σ over the cell of max(0, gx · cos + gy · sin) )
 
-    Nothing in it is learned.
+    The transform has no learned parameters.
 
     Args:
         X: (N, 3072) images of 3 × 32 × 32, channel by channel, of any real dtype.
@@ -76,7 +76,7 @@ def with_oriented_gradients(data: Dataset) -> Dataset:
 
 
 def readable(images: FloatArray) -> FloatArray:
-    """The features of (N, 3, 32, 32) images, as NumPy computes them: what the fast loops are tested against."""
+    """The features of (N, 3, 32, 32) images, computed with NumPy; the fast loops are tested against it."""
     gray = np.einsum("c,ncij->nij", LUMA, images)
     padded = np.pad(gray, ((0, 0), (1, 1), (1, 1)), mode="edge")
     gx = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
@@ -95,7 +95,7 @@ def _cells(planes: FloatArray) -> FloatArray:
 
 @njit(inline="always", nogil=True)
 def _fill_gray(image: AnyArray, gray: FloatArray) -> None:
-    """The gray image with a border of one pixel that repeats the edge; its corners are not read."""
+    """Fill in the gray image and a one-pixel border that repeats the edge; the corners are not read."""
     for row in range(SIDE):
         for column in range(SIDE):
             p = row * SIDE + column
@@ -106,11 +106,11 @@ def _fill_gray(image: AnyArray, gray: FloatArray) -> None:
         gray[i, 0], gray[i, SIDE + 1] = gray[i, 1], gray[i, SIDE]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # sums in any order become vector instructions
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})  # reordered sums allow vector instructions
 def _fill_features(share: Share, X: AnyArray, out: FloatArray, cosines: FloatArray, sines: FloatArray) -> None:
-    """Fill `out`, (N, 704) float32, with the features of the share's images: one at a time, in the fastest cache."""
+    """Fill `out`, (N, 704) float32, with the features of the share's images, one at a time to stay in cache."""
     gray = np.empty((SIDE + 2, SIDE + 2), np.float32)
-    sums = np.empty((DIRECTIONS, SIDE), np.float32)  # of one row of cells, pixel column by pixel column
+    sums = np.empty((DIRECTIONS, SIDE), np.float32)  # for one row of cells, by pixel column
     zero = np.float32(0)
     _, _, first, end, parts = share
     for i in range(first * X.shape[0] // parts, end * X.shape[0] // parts):
@@ -119,7 +119,7 @@ def _fill_features(share: Share, X: AnyArray, out: FloatArray, cosines: FloatArr
             sums[:] = zero
             for row in range(cell_row * CELL, (cell_row + 1) * CELL):
                 for d in range(DIRECTIONS):
-                    for column in range(SIDE):  # contiguous, so that it becomes vector instructions
+                    for column in range(SIDE):  # contiguous, to allow vector instructions
                         gx = gray[row + 1, column + 2] - gray[row + 1, column]
                         gy = gray[row + 2, column + 1] - gray[row, column + 1]
                         along = gx * cosines[d] + gy * sines[d]

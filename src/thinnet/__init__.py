@@ -1,8 +1,8 @@
 """Thinnet: fully connected neural networks with dropout, on the CPU.
 
-The way of the data: `load_cifar10`, `load_digits` and `load_fashion_mnist` give a `Dataset`; a `Solver` draws
-minibatches from it for a `FullyConnectedNet`, which is a stack of the pairs of functions in `thinnet.layers`; the
-rules in `thinnet.optim` change its parameters; the `History` tells how it went.
+How data flows: `load_cifar10`, `load_digits` and `load_fashion_mnist` return a `Dataset`. A `Solver` draws minibatches
+from it for a `FullyConnectedNet`, a stack of the forward/backward function pairs in `thinnet.layers`. The rules in
+`thinnet.optim` update its parameters, and the `History` records the run.
 """
 
 from thinnet import ctrl_c, layers, optim, schedules  # noqa: F401

@@ -1,4 +1,4 @@
-"""Unknown arguments, attributes and items: refused with the nearest known one, also where others have other words."""
+"""Rejects unknown arguments, attributes and items; suggests the nearest known name, or ours for another library's."""
 
 import functools
 import inspect
@@ -17,14 +17,14 @@ from thinnet.errors import ArgumentError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What others call a fraction of units, which may be that of the units kept.
+# What other libraries call a fraction of units: of those dropped, or of those kept.
 OF = ("p", "prob", "probability", "rate", "ratio", "fraction")
 OF_DROPPED = ["p", "prob", "ratio", *(f"{drop}_{of}" for drop in ("drop", "dropout") for of in OF)]
 OF_KEPT = ["keep", *(f"{keep}_{of}" for keep in ("keep", "retain", "dropout_keep") for of in OF)]
 DROPPED = dict.fromkeys(OF_DROPPED, " It is the fraction dropped.")
 DROPPED |= {word: f" It is the fraction dropped, 1 - {word}." for word in OF_KEPT}
 
-# Words that mean the same: ours in the order of preference, and what may be written in place of one that is known.
+# Synonyms: our names in order of preference, and the words that people may use for them.
 OTHERS_CALL_IT = {
     "optimizer solver": "update_rule optim solver optimizer",
     "optimizer_options": "optim_config optimizer_config momentum betas",
@@ -95,7 +95,7 @@ OTHER_WORDS = {
 }
 
 
-# What others' training takes beside the data, and ours does not.
+# Arguments that other libraries' training functions take besides the data, and ours do not.
 BESIDE_DATA = {
     "shuffle": "Leave it out: each pass takes the rows in a new order.",
     **dict.fromkeys(("device", "num_workers"), "Leave it out: all is computed on the CPU."),
@@ -107,15 +107,15 @@ BESIDE_DATA = {
     ),
 }
 QUESTION = "Did you mean "
-FLAG = bool | np.bool_ | Integral  # 0 and 1 too, and what scikit-learn counts as verbose
+FLAG = bool | np.bool_ | Integral  # also 0 and 1, and other integers: scikit-learn has levels of verbose
 FLAGS: dict[Any, Any] = {bool: FLAG, bool | None: FLAG | None}
-FLAGS |= {"bool": FLAG, "bool | None": FLAG | None}  # as annotations are read where they are postponed
+FLAGS |= {"bool": FLAG, "bool | None": FLAG | None}  # postponed annotations are strings
 
 
 def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable[P, T]:
-    """Make a function refuse unknown arguments with an ArgumentError that names the nearest known one.
+    """Make a function reject unknown arguments with an ArgumentError that names the nearest known one.
 
-    It also refuses calls without one that is needed, and `flags` that are neither true nor false.
+    It also rejects calls that lack a required argument and, if `flags`, flags that are neither true nor false.
 
     >>> @known_arguments
     ... def train(*, optimizer="adam"): ...
@@ -126,7 +126,7 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
     """
     parameters = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return function  # which checks for itself what it passes on
+        return function  # it checks the arguments that it passes on
     names = [name for name in parameters if name not in ("self", "cls")]
     by_place = [name for name in names if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     most = math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters.values()) else len(by_place)
@@ -159,7 +159,7 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
 
 
 def _too_few(shown: str, needed: list[str], missing: list[str], given: list[str], by_name: Mapping[str, Any]) -> str:
-    """The refusal of a call without some arguments: what they mean, also where the caller has another word for one."""
+    """The error message for missing arguments; if the caller used another word for one, it suggests ours."""
     fix = f"Write {shown}({', '.join(needed)})."
     for name in missing:
         meant = [word for word in by_name if name in OTHER_WORDS.get(word, ()) and isinstance(by_name[word], Real)]
@@ -169,7 +169,7 @@ def _too_few(shown: str, needed: list[str], missing: list[str], given: list[str]
 
 
 def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> str:
-    """The refusal of a call with more values than can be given by position."""
+    """The error message for a call with too many positional arguments."""
     rest = ", ".join(name for name in names if name not in by_place)
     fix = "Put rows and targets into one: data=Dataset(X, y)." if "data" in by_place else ""
     fix = fix or (f"Give the others by name: {rest}." if rest else "Leave the others out.")
@@ -177,7 +177,7 @@ def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> s
 
 
 def _answer(name: str, names: Collection[str], owner: type | None) -> str:
-    """What to say of an unknown argument of a method: the nearest one, or that it is one of the class, its `owner`."""
+    """The advice for an unknown argument: the nearest known one, or that it belongs to the constructor of `owner`."""
     if "data" in names and name in BESIDE_DATA:
         return BESIDE_DATA[name]
     found = instead_of(name, names)
@@ -190,13 +190,13 @@ def _answer(name: str, names: Collection[str], owner: type | None) -> str:
 
 
 def knows_arguments(kind: type[T]) -> type[T]:
-    """The same for a class: its constructor refuses unknown arguments, and leaves flags to what uses them."""
+    """The same for a class: its constructor rejects unknown arguments. Flags are checked where they are used."""
     kind.__init__ = known_arguments(kind.__init__, flags=False)  # type: ignore[method-assign]
     return kind
 
 
 class Later:
-    """A text that is made when it is read: most who ask for an attribute only want to see whether it is there."""
+    """A string that is built when it is read: most code that looks up an attribute only checks whether it exists."""
 
     def __init__(self, make: Callable[[], str]) -> None:
         self._make = make
@@ -212,10 +212,10 @@ class Later:
 
 
 class Known:
-    """The base of classes whose methods refuse unknown arguments, and whose instances unknown attributes and items.
+    """Base class: methods reject unknown arguments, and instances reject unknown attributes and items.
 
-    Each names the nearest known one. `_instead` has the sentence for others' words that no name of the class
-    stands for.
+    Each error names the nearest known name. `_instead` has the advice for other libraries' words that match no name
+    of the class.
 
     >>> class Curve(Known):
     ...     loss = 0.5
@@ -242,17 +242,17 @@ class Known:
             elif isinstance(value, classmethod):
                 setattr(cls, name, classmethod(known_arguments(value.__func__)))
 
-    if not TYPE_CHECKING:  # to which every attribute would be known otherwise
-        __iter__ = None  # or Python would ask for the items 0, 1, ...
+    if not TYPE_CHECKING:  # otherwise mypy would accept every attribute
+        __iter__ = None  # otherwise Python would iterate over the items 0, 1, ...
 
         def __getattr__(self, name: str) -> Any:
-            if hasattr(type(self), name):  # a property that raised AttributeError, and does so again
+            if hasattr(type(self), name):  # a property raised AttributeError; let it raise again
                 return object.__getattribute__(self, name)
             kind = type(self).__name__
-            if name.startswith("_"):  # which others ask for to see whether it is there
+            if name.startswith("_"):  # other libraries probe for these
                 raise AttributeError(f"{kind!r} object has no attribute {name!r}")
             advice = Later(lambda: f"a {kind} has no attribute {name!r}. {self._way(name)}".rstrip())
-            raise AttributeError(advice, name="")  # or Python adds another advice behind ours
+            raise AttributeError(advice, name="")  # otherwise Python appends its own suggestion
 
         def __getitem__(self, name: Any) -> NoReturn:
             kind = type(self).__name__
@@ -260,7 +260,7 @@ class Known:
             raise ArgumentError(f"a {kind} has no items, got [{name!r}]. {fix}".rstrip())
 
     def _way(self, name: str) -> str:
-        """What to write in place of an attribute that there is not; nothing where nothing is near."""
+        """What to write instead of a missing attribute; empty if no name is close."""
         if name in self._instead:
             return self._instead[name]
         found = instead_of(name, [known for known in dir(self) if not known.startswith("_")])
@@ -268,7 +268,7 @@ class Known:
 
 
 def instead_of(name: str, known: Collection[str]) -> str:
-    """The question "Did you mean ...?" with the known name that means the same or is spelled alike, or the list.
+    """The question "Did you mean ...?" with a known name of the same meaning or a similar spelling, or a list of all.
 
     >>> instead_of("num_epochs", ["epochs", "seed"])
     "Did you mean 'epochs'?"

@@ -1,4 +1,4 @@
-"""Arrays as people have them, as the three dtypes of rows that all else works with; casts that lose nothing unsaid."""
+"""Converts users' arrays to the three dtypes of rows used by the library; a cast that overflows raises an error."""
 
 import math
 import os
@@ -19,7 +19,7 @@ from thinnet.checks import Error, shortened
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
 
-# How things that are not in memory are brought there, the surer way first: PySpark has several of these.
+# How to bring data into memory, the most reliable way first: PySpark has several of these.
 INTO_MEMORY = {
     "__arrow_c_stream__": "pyarrow.table({})",
     "__dataframe__": "pandas.api.interchange.from_dataframe({})",
@@ -28,9 +28,9 @@ INTO_MEMORY = {
 
 
 def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
-    """`value` as a NumPy array, where it can be one and none of its elements is masked."""
+    """`value` as a NumPy array; raise `error` if it cannot be one or has masked elements."""
     check_unmasked(name, value, error)
-    if type(value).__module__.startswith("scipy.sparse"):  # of which NumPy would make an array of one object
+    if type(value).__module__.startswith("scipy.sparse"):  # NumPy would make an array of one object
         fix = f"Give {name}.toarray(), or {name}.toarray().ravel() for one number a row."
         if name.startswith("X"):
             fix = f"Use thinnet.sklearn, which takes it as it is, or {name}.toarray() if that fits into memory."
@@ -38,7 +38,7 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
     check_is_array(name, value, error=error)
     try:
         array = np.asarray(value)
-    except Exception as caught:  # lists of unequal lengths; others' tensors and columns, each with errors of its own
+    except Exception as caught:  # ragged lists; other libraries' tensors and columns, each with its own errors
         is_list = isinstance(value, list | tuple)
         if is_list and all(isinstance(each, np.ndarray) for each in value):
             came = f"of arrays of shapes {' and '.join(str(each.shape) for each in value[:2])}"
@@ -46,25 +46,25 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
         else:
             came = f"that cannot be one ({caught})"
             fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
-            if hasattr(value, "column_names"):  # of Arrow's
+            if hasattr(value, "column_names"):  # an Arrow table
                 odd = [each for each in value.column_names if np.asarray(value[each]).dtype.kind not in "biuf"]
                 came = f"without numbers in {shortened(odd)}"
                 fix = "Make numbers of them, or leave them out."
         raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
-    if array.dtype.kind == "T":  # text of any length, which few know
+    if array.dtype.kind == "T":  # variable-length strings, which little code supports
         return array.astype(object)
     return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
 
 
 def check_unmasked(name: str, value: Any, error: Error = ArgumentError) -> None:
-    """Raise `error` where elements are masked, of which `np.asarray` would take what lies below."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # others have masks of their own
+    """Raise `error` if elements are masked; `np.asarray` would take the values under the mask."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # other types have their own masks
         variable = name if name.isidentifier() else "array"
         raise error(f"{name} must have no masked elements, got some. Fill them in: {variable}.filled(0), for example.")
 
 
 def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:
-    """Raise `error`, with the fix, for what NumPy would take as one object rather than as an array."""
+    """Raise `error`, with the fix, for a value that NumPy would take for a single object rather than an array."""
     came, is_mapping = f"a {type(value).__name__}", isinstance(value, Mapping)
     is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
     first = value[0] if is_line and len(value) else None
@@ -106,12 +106,12 @@ def check_is_array(name: str, value: Any, expected: str = "an array in memory", 
 
 
 def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
-    """`X` as uint8, float32 or float64 in the machine's byte order, whichever is the narrowest that holds its dtype.
+    """`X` as uint8, float32 or float64 in native byte order, whichever is the narrowest that holds its dtype.
 
-    Copied only where its dtype is another; integers of more than 53 bits are rounded.
+    It is copied only if the dtype changes; integers of more than 53 bits are rounded.
 
     Raises:
-        error: if it holds no real numbers, masked ones, or some beyond float64; `name` says of what.
+        error: if it is not made of real numbers, has masked ones, or has some beyond float64. It names `name`.
     """
     array = _long_integers(without_objects(as_array(name, X, error)))
     if array.dtype.kind not in "fiub":
@@ -120,7 +120,7 @@ def as_rows(name: str, X: Any, error: Error = ArgumentError) -> AnyArray:
 
 
 def without_objects(array: AnyArray) -> AnyArray:
-    """Objects that are all numbers, all text, all bytes or all complex as what they are; others left alone."""
+    """Convert an object array that is all numbers, all text, all bytes or all complex; return any other unchanged."""
     if array.dtype.kind != "O" or not array.size:
         return array
     elements = [_as_float(each) if isinstance(each, Decimal | Fraction) else each for each in array.ravel().tolist()]
@@ -139,7 +139,7 @@ def _long_integers(array: AnyArray) -> AnyArray:
 
 
 def _as_float(number: Decimal | Fraction) -> float:
-    """The nearest float; infinity beyond the largest, and NaN of the NaN that Decimal lets nobody convert."""
+    """The nearest float; infinity beyond the largest, and NaN for a signaling NaN, which Decimal does not convert."""
     if isinstance(number, Decimal) and number.is_nan():
         return math.nan
     try:
@@ -152,7 +152,7 @@ KINDS = {"U": "text", "S": "text", "M": "dates", "m": "durations", "c": "complex
 
 
 def came(array: AnyArray) -> str:
-    """What an array holds that is no real numbers, for a message."""
+    """What an array holds instead of real numbers, for a message."""
     if array.dtype.kind != "O":
         named = KINDS.get(array.dtype.kind, f"dtype {array.dtype}")
         return named + (f" such as {array.flat[0].item()!r}" if named == "text" and array.size else "")
@@ -163,7 +163,7 @@ def came(array: AnyArray) -> str:
 
 
 def advice(name: str, array: AnyArray) -> str:
-    """What to do with an array that holds no real numbers: something that works for what it holds."""
+    """How to fix an array that does not hold real numbers, given what it does hold."""
     if _spells_numbers(array):
         return f"Convert it: {name}.astype(float)."
     if array.dtype.kind in "US" and _spells_numbers(np.char.replace(array.astype(str), ",", ".")):
@@ -191,10 +191,10 @@ def _spells_numbers(array: AnyArray) -> bool:
 
 
 def cast(name: str, array: AnyArray, dtype: Any, error: Error = ArgumentError) -> AnyArray:
-    """`array` as `dtype`, itself where it is that already.
+    """`array` as `dtype`; not copied if it already is.
 
     Raises:
-        error: if that makes a finite number infinite; it names the column.
+        error: if a finite number becomes infinite; it names the column.
     """
     with np.errstate(over="ignore"):
         out = array.astype(dtype, copy=False)
@@ -219,13 +219,13 @@ def check_range(name: str, before: AnyArray, after: AnyArray, error: Error = Arg
 
 
 def column_labels(X: Any) -> list[Any]:
-    """What the columns of a frame are called; nothing of what is none."""
-    names = getattr(X, "column_names", getattr(X, "columns", ()))  # the former of Arrow's tables
+    """The column names of a data frame; empty for anything else."""
+    names = getattr(X, "column_names", getattr(X, "columns", ()))  # Arrow tables have column_names
     return [] if isinstance(X, type) else list(names)
 
 
 def check_order(name: str, labels: list[Any], before: list[Any], error: Error = ArgumentError) -> None:
-    """Raise `error` if columns are called as they were before, and are in another order."""
+    """Raise `error` if the columns have the same names as before in a different order."""
     if labels != before and set(labels) == set(before):
         raise error(
             f"{name} must have its columns in the order of training, {shortened(before)}, got {shortened(labels)}. "
@@ -234,9 +234,9 @@ def check_order(name: str, labels: list[Any], before: list[Any], error: Error = 
 
 
 def warn_of_order(X: Any, beside: Mapping[str, Any], stacklevel: int, rows: str = "X") -> None:
-    """Warn where the labels of pandas' rows are those of X, called `rows`, in another order: nothing looks at them.
+    """Warn if pandas index labels are those of X, called `rows`, in another order: rows are paired by position.
 
-    Only labels of one kind are compared, and only where each names one row: of others pandas itself is not sure.
+    Labels are compared only if they have the same dtype and are unique; otherwise the match is not certain.
     """
     own: Any = getattr(X, "index", None)
     for name, value in beside.items():
@@ -254,7 +254,7 @@ def warn_of_order(X: Any, beside: Mapping[str, Any], stacklevel: int, rows: str 
 
 
 def is_finite(array: AnyArray) -> bool:
-    """Whether all elements are; a finite sum shows it at once, and only where it is not they are looked at."""
+    """Whether all elements are finite. A finite sum proves it; the elements are checked only if the sum is not."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
 
@@ -262,7 +262,7 @@ def is_finite(array: AnyArray) -> bool:
 def check_finite(
     name: str, array: AnyArray, error: Error = DataError, what: str = "finite numbers", first_row: int = 0
 ) -> None:
-    """Raise `error` if floats are NaN or infinite; the rows are numbered from `first_row` on."""
+    """Raise `error` if floats are NaN or infinite; row numbers start at `first_row`."""
     if array.dtype.kind != "f" or is_finite(array):
         return
     table = array.reshape(len(array), -1)
@@ -274,7 +274,7 @@ def check_finite(
 def refuse_columns(
     name: str, wrong: AnyArray, what: str, error: Error = ArgumentError, where: str | None = None
 ) -> None:
-    """Raise `error` if there is a column that is `wrong`; `what` says why, and `where`, if not its number, which."""
+    """Raise `error` if any column is `wrong`; `what` says why, and `where` names the column (default: by number)."""
     if wrong.any():
         where = where or f"column {int(np.flatnonzero(wrong)[0])}"
         raise error(f"{name} must hold columns that float64 can standardize, got {what} in {where}. Scale it.")

@@ -1,7 +1,7 @@
-"""Bars of progress that leave multiprocessing alone.
+"""Progress bars that leave multiprocessing alone.
 
-tqdm's own share a lock between processes. Making it starts another process, which keeps track of such locks, and
-settles how a program's own processes are started, which it may want to choose later.
+tqdm's default bars share a lock between processes. Creating it starts a process that tracks such locks, and fixes the
+start method of the program's own processes, which the program may want to choose later.
 """
 
 import sys
@@ -14,11 +14,11 @@ from typing import Any
 
 @cache
 def bars() -> Any:
-    """The class of the bars, in terminals and notebooks."""
+    """The progress bar class, for terminals and notebooks."""
     from tqdm.auto import tqdm
 
     own: Any = type("Bar", (tqdm,), {})
-    own.set_lock(threading.RLock())  # not that of tqdm's
+    own.set_lock(threading.RLock())  # not tqdm's own
     return own
 
 

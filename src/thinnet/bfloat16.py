@@ -1,6 +1,6 @@
-"""bfloat16: the upper half of a float32, as its 16 bits, since NumPy has no such dtype.
+"""bfloat16: the upper half of a float32, stored as 16 bits because NumPy has no such dtype.
 
-It has the range of float32 and 8 bits of precision: a number is rounded by at most 1/256 of itself.
+It has the range of float32 and 8 bits of precision: the relative rounding error is at most 1/256.
 
 Source: Kalamkar et al., "A study of bfloat16 for deep learning training", arXiv:1905.12322 (2019).
 """
@@ -9,13 +9,13 @@ import numpy as np
 
 from thinnet.typing import AnyArray, FloatArray
 
-BITS = np.dtype(np.uint16)  # an array of this dtype holds bfloat16 numbers, wherever one stands for a float array
+BITS = np.dtype(np.uint16)  # where a float array is expected, this dtype means bfloat16 numbers
 
 
 def to_bits(x: FloatArray) -> AnyArray:
-    """The nearest bfloat16 of each float32, as bits of the same shape; of two that are as near the even one.
+    """The nearest bfloat16 of each float32, as bits of the same shape; ties go to the even one.
 
-    NaN stays NaN, and what is beyond the range becomes infinite.
+    NaN stays NaN, and numbers beyond the range become infinite.
 
     >>> to_bits(np.array([1.0, 3.1415927], np.float32))
     array([16256, 16457], dtype=uint16)
@@ -27,7 +27,7 @@ def to_bits(x: FloatArray) -> AnyArray:
 
 
 def from_bits(bits: AnyArray) -> FloatArray:
-    """The float32 numbers of the same shape, which are exactly those of the bits.
+    """Convert bits back to float32, exactly, in the same shape.
 
     >>> from_bits(np.array([16256, 16457], np.uint16))
     array([1.      , 3.140625], dtype=float32)

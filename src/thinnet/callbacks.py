@@ -1,4 +1,4 @@
-"""Callbacks: what else happens during training, such as a progress bar or early stopping."""
+"""Callbacks: extra actions during training, such as a progress bar or early stopping."""
 
 import sys
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ MOMENTS = ("on_train_begin", "on_step", "on_epoch", "on_train_end")
 
 
 class Callback:
-    """Override the methods that you need. Each gets the `TrainingState`, to read what you like.
+    """Override the methods that you need. Each receives the `TrainingState`.
 
-    Its method ``stop(reason)`` ends training after the current step. Other methods must not begin with ``on_``.
+    Call ``state.stop(reason)`` to end training after the current step. No other method name may begin with ``on_``.
 
     >>> class Losses(Callback):
     ...     def on_step(self, state):
@@ -31,10 +31,10 @@ class Callback:
             raise ArgumentError(f"{cls.__name__} must have only the moments {known}, got {name!r}. {fix}")
 
     def on_train_begin(self, state: TrainingState) -> None:
-        """Before the first step of a call of ``train()``."""
+        """Before the first step of each call to ``train()``."""
 
     def on_step(self, state: TrainingState) -> None:
-        """After each step; its loss is recorded already."""
+        """After each step; its loss has been recorded."""
 
     def on_epoch(self, state: TrainingState) -> None:
         """After each evaluation: the one after the first step, and one at the end of each epoch."""
@@ -82,7 +82,7 @@ class EarlyStopping(Callback):
 
 
 class ProgressBar(Callback):
-    """A bar with the time left on standard error, in terminals and notebooks."""
+    """A progress bar on standard error that shows the time left, in terminals and notebooks."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -105,10 +105,10 @@ class ProgressBar(Callback):
 def all_callbacks(
     given: Iterable[Callback], patience: int | None, bar: ProgressBar | None, *, has_validation: bool
 ) -> list[Callback]:
-    """What is called during training: what the user gave, and what other arguments of a solver ask for.
+    """All callbacks of a training run: the user's, and those that other solver arguments ask for.
 
     Raises:
-        ArgumentError: if one is none, or early stopping has no validation rows to look at.
+        ArgumentError: if one is not a callback, or there are no validation rows for early stopping.
     """
     called = checked_callbacks(given)
     if patience is not None:

@@ -1,6 +1,6 @@
-"""Checking arguments: the limits of hyperparameters as data, shapes as patterns, one formatter for each.
+"""Argument checks: limits of hyperparameters as data, shapes as patterns, and one format for messages.
 
-Every message has the same parts: the argument, what was expected, what came, and the fix.
+Every message has the same parts: the argument, what was expected, what was given, and the fix.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Limit:
-    """An interval that a hyperparameter must lie in, and what to do where it does not."""
+    """An interval that a hyperparameter must lie in, and the fix if it does not."""
 
     low: float
     high: float
-    closed: str = "[)"  # which ends belong to the interval, as mathematicians write it
+    closed: str = "[)"  # which ends are included, in interval notation
     integer: bool = False
     fix: str = ""
 
@@ -104,7 +104,7 @@ LIMITS: dict[str, Limit] = {
 
 
 def check_number(name: str, value: Any, limit: str | None = None) -> Any:
-    """Return `value` as a plain number if it lies within the limit kept for `name` in `LIMITS`.
+    """Return `value` as a plain number if it is within the limit for `name` in `LIMITS`.
 
     >>> check_number("rate", 0.5)
     0.5
@@ -135,14 +135,14 @@ def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
     ...
     thinnet.errors.ArgumentError: optimizer must be one of 'adam', 'sgd', got 'adm'. Did you mean 'adam'?
     """
-    with contextlib.suppress(TypeError, ValueError):  # a list has no hash, and an array no single truth
+    with contextlib.suppress(TypeError, ValueError):  # a list is unhashable, and an array has no single truth value
         if value in choices:
             return value
     fix = nearest(value, choices) if isinstance(value, str) else ""
     raise _refusal(name, "one of " + ", ".join(map(repr, choices)), shown(value), fix)
 
 
-# What other libraries call a loss, an activation or a schedule, and ours that is it or comes nearest.
+# What other libraries call a loss, an activation or a schedule, and our equivalent or the closest one.
 OTHER_NAMES = {
     **dict.fromkeys(("cross_entropy", "crossentropy", "categorical_crossentropy", "crossentropyloss"), "softmax"),
     **dict.fromkeys(("sparse_categorical_crossentropy", "log_loss", "nll", "nll_loss"), "softmax"),
@@ -159,7 +159,7 @@ OTHER_NAMES = {
 
 
 def nearest(value: Any, choices: Collection[Any]) -> str:
-    """The question "Did you mean ...?" with the choice nearest to `value` in meaning or in letters, or nothing."""
+    """The question "Did you mean ...?" with the choice closest to `value` in meaning or spelling, or an empty text."""
     import difflib  # needed only for errors
 
     names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
@@ -167,12 +167,12 @@ def nearest(value: Any, choices: Collection[Any]) -> str:
         return f"Did you mean {same!r}?"
     given = str(value).lower()
     parts = [name for name in names if min(len(given), len(name)) > 2 and (given in name or name in given)]
-    close = difflib.get_close_matches(given, names, n=1) or (parts if len(parts) == 1 else [])  # 2021, validation
+    close = difflib.get_close_matches(given, names, n=1) or (parts if len(parts) == 1 else [])  # val for validation
     return f"Did you mean {names[close[0]]!r}?" if close else ""
 
 
 def shown(value: Any, most: int = 200) -> str:
-    """What came, as a message shows it: an array, or something else that is long, by its type alone.
+    """A value as error messages show it: arrays and other long values by type only.
 
     >>> shown("adm"), shown(np.ones((3, 4)))
     ("'adm'", 'a ndarray')
@@ -182,7 +182,7 @@ def shown(value: Any, most: int = 200) -> str:
 
 
 def shortened(values: Collection[Any], most: int = 5) -> str:
-    """Some values as a message shows them.
+    """A list of values as error messages show it.
 
     >>> shortened(("cat", "dog")), shortened(range(9))
     ("'cat', 'dog'", '0, 1, 2, 3, 4 and 4 more')
@@ -192,7 +192,7 @@ def shortened(values: Collection[Any], most: int = 5) -> str:
 
 
 def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str, ...]:
-    """The names of so many classes, None for any number, if they are different texts; or none."""
+    """The class names as a tuple, empty if none; they must be distinct strings, `num_classes` of them (None: any)."""
     given = tuple(names) if np.iterable(names) and not isinstance(names, str) else (names,)
     repeated = isinstance(names, str | Set) or len(set(map(str, given))) < len(given)
     if repeated or not all(isinstance(name, str) for name in given):
@@ -204,10 +204,10 @@ def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str,
 
 
 def check_takes(name: str, function: Any, call: str, *args: Any, **named: Any) -> None:
-    """Check that a function of the caller's takes these arguments, as `call` writes them, by its signature alone."""
+    """Check, by its signature, that the caller's function accepts these arguments; `call` shows the expected call."""
     try:
         signature = inspect.signature(function)
-    except (ValueError, TypeError):  # of a function in C, for example
+    except (ValueError, TypeError):  # such as a C function
         return
     try:
         signature.bind(*args, **named)
@@ -216,14 +216,14 @@ def check_takes(name: str, function: Any, call: str, *args: Any, **named: Any) -
 
 
 def check_path(name: str, value: Any) -> Path:
-    """Return `value` as a path if it can be one; a ``~`` at its beginning is the user's own folder."""
+    """Return `value` as a path; a leading ``~`` is the home folder."""
     if not isinstance(value, str | os.PathLike) or "\0" in str(value):
         raise _refusal(name, "a path", shown(value), "Give a file or a folder as a string or a pathlib.Path.")
     return Path(os.path.expanduser(value))
 
 
 def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:
-    """Raise if `given`, the keys of the argument `name`, holds one that is not `known`."""
+    """Raise if `given`, the keys of the argument `name`, has one that is not in `known`."""
     for key in given:
         if key not in known:
             expected = "only the keys " + ", ".join(map(repr, known))
@@ -233,7 +233,7 @@ def check_keys(name: str, given: Collection[str], known: Collection[str]) -> Non
 def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     """Check that float arrays share one dtype and fit their shape patterns; return the sizes found.
 
-    A pattern is a list of letters, one an axis; equal letters must have equal sizes.
+    A pattern has one letter per axis; equal letters mean equal sizes.
 
     >>> x, w = np.ones((2, 3)), np.ones((3, 4))
     >>> check_arrays("affine_forward", x=(x, "N D"), w=(w, "D M"))
@@ -256,7 +256,7 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
             fix = f"Convert one of the two with .astype(np.{dtype})."
             raise _refusal(f"{where}: {name}", f"of dtype {dtype}, like {first}", str(array.dtype), fix)
         letters = pattern.split()
-        # What is known stays as it is and where it is: a clash shows as another shape.
+        # Known sizes keep their value and position, so that a clash shows up as a different shape.
         found = sizes | dict(zip(letters, array.shape, strict=False)) | sizes
         if array.shape != tuple(map(found.get, letters)):
             source = {c: other for other, (_, earlier) in reversed([*arrays.items()]) for c in earlier.split()}
@@ -269,7 +269,7 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
 
 
 def check_plain(name: str, array: AnyArray) -> None:
-    """Refuse an array whose operators compute something else: a matrix, or one that leaves elements out."""
+    """Reject arrays whose operators work differently: matrices and masked arrays."""
     variable = name.rpartition(" ")[2]
     if isinstance(array, np.ma.MaskedArray):
         raise _refusal(name, "a plain NumPy array", "a masked array", f"Fill it in: {variable}.filled(0), for example.")
@@ -278,14 +278,14 @@ def check_plain(name: str, array: AnyArray) -> None:
 
 
 def check_gradient(where: str, dout: Any, shape: tuple[int, ...]) -> None:
-    """Check that `dout`, the gradient with respect to an output, holds floats in the `shape` that the output had."""
+    """Check that `dout`, the gradient with respect to an output, has floats and the `shape` of that output."""
     check_arrays(where, dout=(dout, " ".join("ABCDEFGH"[: getattr(dout, "ndim", 0)])))
     if dout.shape != shape:
         raise _refusal(f"{where}: dout", f"an array of shape {shape}, like the output", str(dout.shape), "")
 
 
 def check_cache(where: str, cache: Any, kind: type[Any]) -> None:
-    """Check that `cache` is of the kind that the forward pass of the same layer gives beside its output."""
+    """Check that `cache` has the type that the same layer's forward pass returns along with its output."""
     if isinstance(cache, kind):
         return
     forward, pair = where.replace("_backward", "_forward"), isinstance(cache, tuple) and len(cache) == 2
@@ -308,7 +308,7 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
             fix = "Leave rows without a label out, and take loss='mse' for values."
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
     check_plain(f"{where}: y", y)
-    if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # in a third of min's and max's time
+    if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # three times as fast as min and max
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."
         if y[bad] < 0:
@@ -317,7 +317,7 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
 
 
 def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`defaults` overlaid with `given`, every key known and every number within its limit."""
+    """`defaults` updated with `given`, after checking that every key is known and every number is within its limit."""
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise _refusal(name, "a mapping", repr(given), "Write {'learning_rate': 1e-3}, for example.")
@@ -331,9 +331,9 @@ def _refusal(name: str, expected: str, came: str, fix: str) -> ArgumentError:
 
 
 def in_shape(array: Any, shape: tuple[int, ...]) -> Any:
-    """The array; a row (1, M) where a vector (M,) is wanted, or the other way round, in the wanted shape.
+    """The array; if it is a row (1, M) where `shape` is a vector (M,), or vice versa, reshaped to `shape`.
 
-    One is as good as the other, since they broadcast.
+    The two are interchangeable, since they broadcast.
     """
     one, other = sorted((array.shape, shape), key=len)
     return array.reshape(shape) if len(one) == 1 and other == (1, *one) else array

@@ -1,4 +1,4 @@
-"""Config: everything that decides a training run, from a TOML file, the command line, or both."""
+"""Config: all settings that determine a training run, from a TOML file, the command line, or both."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PRECISION_NAMES = (NONE, *filter(None, PRECISIONS))
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(os.path.expanduser(path))  # ~ too, which no shell has made a folder of in a config file
+    return os.path.abspath(os.path.expanduser(path))  # no shell has expanded ~ in a config file
 
 
 def _option(
     default: Any, help: str, kind: Callable[[str], Any] = str, choices: tuple[str, ...] = (), limit: str | int = ""
 ) -> Any:
-    """A field with what the command line and the checks use: a number has its name's `limit`, another's, or a least."""
+    """A field with metadata for command line and checks; `limit` is a key of LIMITS (its own if empty) or a minimum."""
     return field(default=default, metadata={"help": help, "kind": kind, "choices": choices, "limit": limit})
 
 
@@ -54,7 +54,7 @@ def _number_or_word(text: str) -> str | float:
 @knows_arguments
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a training run; each field is a key in TOML and an option of ``thinnet train``.
+    """All settings that determine a training run; each field is a key in TOML and an option of ``thinnet train``.
 
     Raises:
         ArgumentError: if a value is of the wrong kind or outside its limits.
@@ -130,32 +130,32 @@ class Config:
 
     @property
     def is_file(self) -> bool:
-        """Whether the data are a file of arrays, and not a data set with a name."""
+        """Whether the data come from a file of arrays rather than a named data set."""
         return self.data.lower().endswith(".npz")
 
     @property
     def decays(self) -> bool:
-        """Whether the optimizer has a decay of weights."""
+        """Whether the optimizer has weight decay."""
         return "weight_decay" in OPTIMIZERS[self.optimizer].defaults
 
     def to_toml(self, *, explained: bool = False) -> str:
-        """One line for each field; if `explained`, with what a number such as 0 stands for."""
+        """One line per field; if `explained`, with a comment on special values, such as 0 for all."""
         lines = tomli_w.dumps({name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()})
         for name in (known.name for known in fields(self) if explained and self.special(known.name)):
             lines = re.sub(rf"^{name} = .*", rf"\g<0>  # {self.special(name)}", lines, flags=re.MULTILINE)
         return lines
 
     def special(self, name: str) -> str:
-        """What a number stands for that is no amount, as the field's help has it: "all" where num_train is 0."""
+        """The meaning of a special value, from the field's help: "all" if num_train is 0; empty for ordinary values."""
         value, about = getattr(self, name), {known.name: known.metadata["help"] for known in fields(self)}[name]
         return about.partition(f"; {value:g} ")[2].removeprefix("for ") if isinstance(value, int | float) else ""
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str = "config") -> Config:
-        """A config from some of the fields by name.
+        """A config from a mapping of field names to values.
 
         Raises:
-            ArgumentError: if a name is none of the fields; the message has the nearest one.
+            ArgumentError: if a name is not a field; the message suggests the nearest one.
         """
         names = [known.name for known in fields(cls)]
         for name, value in values.items():
@@ -172,17 +172,17 @@ class Config:
 
     @classmethod
     def from_toml(cls, path: AnyPath) -> Config:
-        """A config from a TOML file; fields that it lacks take their defaults.
+        """A config from a TOML file; missing fields take their defaults.
 
         Raises:
-            ArgumentError: if the file is not TOML, has a key that is none of the fields, or a value that cannot be.
+            ArgumentError: if the file is not TOML, or has a key that is not a field, or an invalid value.
             OSError: if it cannot be read.
         """
         return cls.from_mapping(read_toml(path), str(path))
 
 
 def check_config(config: Any) -> Config:
-    """The config, if it is one."""
+    """The config, after checking its type."""
     if not isinstance(config, Config):
         raise ArgumentError(f"config must be a Config, got {shown(config)}. Write Config(epochs=5), for example.")
     return config

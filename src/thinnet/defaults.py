@@ -1,4 +1,4 @@
-"""The defaults of nets, solvers, configs and estimators, each written once, so that equal names mean equal things."""
+"""The defaults of nets, solvers, configs and estimators, defined once so that the same name has the same default."""
 
 import sys
 from typing import Literal
@@ -21,5 +21,5 @@ EPOCHS = 10
 
 
 def progress() -> bool:
-    """Whether a bar is shown: where standard error, which not every program has, is a terminal."""
+    """Whether to show a progress bar: if standard error exists and is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""The errors that Thinnet raises. Each says which argument, what was expected, what came, and the fix."""
+"""The errors that Thinnet raises. Each says which argument, what was expected, what was given, and the fix."""
 
 import importlib
 from types import ModuleType
@@ -16,19 +16,19 @@ class ArgumentError(ThinnetError, ValueError):
 
 
 class DataError(ThinnetError, ValueError):
-    """A data set is missing, damaged, or not what its name says."""
+    """A data set is missing, damaged, or not what it claims to be."""
 
 
 class CheckpointError(ThinnetError, ValueError):
-    """A checkpoint is damaged, is of another kind, or does not belong to the given data or net."""
+    """A checkpoint is damaged, is of the wrong kind, or does not belong to the given data or net."""
 
 
 class MissingDataError(DataError, FileNotFoundError):
-    """A file or a folder of data is not there."""
+    """A data file or folder does not exist."""
 
 
 class MissingCheckpointError(CheckpointError, FileNotFoundError):
-    """A saved net, or the folder of a run, is not there."""
+    """A saved net, or the folder of a run, does not exist."""
 
 
 class NumericalError(ThinnetError, ArithmeticError):
@@ -36,7 +36,7 @@ class NumericalError(ThinnetError, ArithmeticError):
 
 
 class DialectError(ThinnetError, ValueError):
-    """A course function was called where no dialect says what its ``p`` means."""
+    """A course function was called where no dialect defines the meaning of its ``p``."""
 
 
 class NotebookError(ThinnetError, ValueError):
@@ -44,7 +44,7 @@ class NotebookError(ThinnetError, ValueError):
 
 
 class OutOfScopeError(ThinnetError, ImportError):
-    """Something of a course that Thinnet does not cover, such as recurrence."""
+    """A part of a course that Thinnet does not cover, such as recurrent layers."""
 
 
 class MissingExtraError(ThinnetError, ImportError):
@@ -57,7 +57,7 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     Args:
         module: the module's full name, such as ``"scipy.special"``.
         extra: the extra of Thinnet that installs it, such as ``"report"``.
-        purpose: what it is needed for, as the subject of the error's sentence.
+        purpose: what needs it, as the subject of the error message.
 
     Raises:
         MissingExtraError: if the package is not installed.
@@ -76,11 +76,11 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
 
 
 def on_all_processes(error: _E) -> _E:
-    """Mark an error as one that every process raises at the same place, so that none is left waiting for another."""
+    """Mark an error as raised by every process at the same point, so that none is left waiting for another."""
     error.on_all_processes = True  # type: ignore[attr-defined]
     return error
 
 
 def is_on_all_processes(error: BaseException) -> bool:
-    """Whether `on_all_processes` marked an error."""
+    """Whether an error was marked by `on_all_processes`."""
     return getattr(error, "on_all_processes", False)

@@ -1,4 +1,4 @@
-"""One pass of a rule's kernel over flat buffers, shared out among threads where that pays."""
+"""One pass of an optimizer's kernel over flat buffers, split among threads where that pays off."""
 
 import functools
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ def update_whole(
     team: Team,
     late: Late | None,
 ) -> None:
-    """One step of the rule whose kernel is at an address.
+    """One step of an optimizer, given as the address of its kernel, `rule`.
 
-    `buffers` are the weights and its state, the rest is as for `thinnet.optim.FlatOptimizer`.
+    `buffers` are the weights and the optimizer's state; the rest is as in `thinnet.optim.FlatOptimizer`.
     """
     w, first, second = buffers
     for flat, size, table in _parts(dw, late):
@@ -35,7 +35,7 @@ def update_whole(
 def update_kept(
     rule: int, buffers: list[FloatArray], dw: FloatArray, numbers: FloatArray, team: Team, thinning: Thinning
 ) -> None:
-    """The same for the part that took part in the step, whose gradient `dw` is."""
+    """The same for only the kept units' part of the buffer; `dw` is its gradient."""
     w, first, second = buffers
     parts = parts_for(team, dw.size)
     where = thinning.kept.keep, thinning.plan, scratch(parts, w.dtype, thinning.longest_line, lines=4)
@@ -43,7 +43,7 @@ def update_kept(
 
 
 def _parts(dw: FloatArray | Parameters, late: Late | None) -> Iterator[tuple[FloatArray, int, IntArray]]:
-    """The gradients in the order in which they are used, how many elements each has, and `update`'s table of it."""
+    """The gradients in order of use, each with its number of elements and its table for `update`."""
     if late is None or not isinstance(dw, Parameters):
         flat = dw.flat if isinstance(dw, Parameters) else dw
         yield flat, flat.size, np.array([(0, flat.size, 0)])
@@ -54,8 +54,8 @@ def _parts(dw: FloatArray | Parameters, late: Late | None) -> Iterator[tuple[Flo
         yield lines.reshape(-1), lines.size, np.array([(start, start + lines.size, 0)])
 
 
-@functools.lru_cache(maxsize=64)  # the same in each step
+@functools.lru_cache(maxsize=64)  # the same at every step
 def _others(late: tuple[str, ...], arrays: tuple[tuple[str, int, int], ...]) -> tuple[int, IntArray]:
-    """How many elements those arrays have that are not late, and a row of the table for each of them."""
+    """The total size of the arrays that are not late, and a table with a row for each of them."""
     table = [(start, stop, start) for name, start, stop in arrays if name not in late]
     return sum(stop - start for start, stop, _ in table), np.array(table, np.intp).reshape(-1, 3)

@@ -1,6 +1,6 @@
-r"""Checking gradients: what backward passes compute, against differences of the forward pass.
+r"""Gradient checking: compares backward passes with finite differences of the forward pass.
 
-A numerical gradient shows that backward belongs to forward.  It cannot show that forward is right.
+A numerical gradient shows that backward matches forward.  It cannot show that forward is right.
 """
 
 import math
@@ -25,30 +25,30 @@ from thinnet.training.model_update import checked_model, loss_and_gradients
 from thinnet.typing import AnyArray, FloatArray
 
 STEP = 1e-5  # near the cube root of float64's precision, where rounding and curvature cost about the same
-NEGLIGIBLE = 1e-3  # gradients below this share of the net's largest are measured against that share
-ASIDE = 100.0  # how far, in steps, all parameters are moved to judge what stands at a kink
-REPEATED = 1e-12  # by what share of itself a loss may differ in another call, of sums in another order
-MANY = 20_000  # parameters, which take minutes
-ATTEMPTS = 4  # moves of that kind, each to another place
+NEGLIGIBLE = 1e-3  # errors are relative to at least this fraction of the net's largest gradient
+ASIDE = 100.0  # how far, in steps, all parameters are moved to judge elements at a kink
+REPEATED = 1e-12  # relative difference allowed between two calls' losses, for another order of summation
+MANY = 20_000  # parameters; more take minutes
+ATTEMPTS = 4  # number of such moves, each to a different place
 
 
 class GradientError(ThinnetError, AssertionError):
-    """A backward pass does not give the gradient of its forward pass."""
+    """A backward pass does not compute the gradient of its forward pass."""
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """How far analytic gradients lie from numerical ones.
+    """How far analytic gradients are from numerical ones.
 
     Attributes:
-        errors: for each parameter, the largest difference of an element, relative to the largest element of the
+        errors: for each parameter, the largest difference of any element, relative to the largest element of the
             parameter's gradient (or to a thousandth of the largest in the net, if that is more).
         worst: the parameter with the largest error.
-        index: the element of it where the error is largest.
+        index: the index of its element with the largest error.
         analytic, numerical: the two values there.
-        kinks: for each parameter that has some, how many of its elements stand at a kink of the loss, where there is no
-            derivative. They were judged close by, with all parameters moved a little.
-        unjudged: how many of these have a kink, or nothing but rounding, close by as well. They count as right.
+        kinks: for each parameter that has any, how many of its elements are at a kink of the loss, where there is no
+            derivative. They were judged at a nearby point, with all parameters moved a little.
+        unjudged: how many of these have a kink, or only rounding error, nearby as well. They count as right.
     """
 
     errors: dict[str, float]
@@ -75,28 +75,28 @@ def check_gradients(
 ) -> GradientReport:
     """Compare every element of every gradient of a net with a numerical one, and name the worst.
 
-    A `FullyConnectedNet` is checked in a copy of dtype float64, with one and the same dropout mask in all calls, and
-    is left as it was.  Another model is checked as it is; it must give the same loss when called again.  Keep the net
-    small: the loss is computed twice for each parameter.
+    A `FullyConnectedNet` is checked on a float64 copy, with the same dropout mask in all calls, and is not changed.
+    Any other model is checked as it is; it must return the same loss when called again.  Keep the net small: the loss
+    is computed twice for each parameter.
 
-    Where a unit stands exactly at its ReLU's kink, as in a row of zeros, the loss has no derivative, and any backward
-    pass may give a slope of its own there.  Such elements are judged with all parameters moved a little, and counted.
+    Where a unit is exactly at its ReLU's kink, as for a row of zeros, the loss has no derivative, and backward passes
+    may differ there.  Such elements are judged with all parameters moved a little, and counted.
 
     Args:
         model: an object with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``.
         X, y: a minibatch.
         tolerance: the largest relative error that passes.
-        h: the step of the central difference.
-        raise_exception: whether too large an error raises, as in ``torch.autograd.gradcheck``.
+        h: the step of the central differences.
+        raise_exception: whether to raise if an error is too large, as in ``torch.autograd.gradcheck``.
 
     Returns:
         A `GradientReport`.
 
     Raises:
-        GradientError: if an error is above `tolerance`, a gradient is missing or of another shape, or the loss is not
-            finite or changes from call to call.
-        ArgumentError: if `model` is something else, X or y does not fit, or its params are read-only, or float32 and
-            `h` so small that rounding alone exceeds `tolerance`.
+        GradientError: if an error is above `tolerance`, a gradient is missing or has the wrong shape, or the loss is
+            not finite or changes from call to call.
+        ArgumentError: if `model` is not such an object, X or y does not fit it, its params are read-only, or they are
+            float32 and `h` is so small that rounding alone exceeds `tolerance`.
 
     >>> net = FullyConnectedNet([5], input_dim=4, num_classes=3, dropout=0.5, normalization="batchnorm", seed=0)
     >>> X = np.random.default_rng(0).standard_normal((6, 4))
@@ -128,7 +128,7 @@ def check_gradients(
 
 
 def _loss_alone(net: FullyConnectedNet, X: Any, y: Any, step: int) -> Callable[[], float]:
-    """Computes the loss of a step of training, of the parameters as they are then, without its gradients."""
+    """A function that computes a training step's loss, without gradients, for the parameters' current values."""
     rows = net._rows(X)
     rows = rows if net.standardization is None else as_inputs(net.spec, net.standardization, rows)
     batch = replace(checked_batch(net.spec, rows, y, step=step), only_loss=True)
@@ -157,26 +157,26 @@ class _Comparison:
         self.unjudged: list[tuple[str, Index]] = []
 
     def _gradients(self) -> dict[str, FloatArray]:
-        """Copies, since those that stand at kinks are replaced."""
+        """Copies, since elements at kinks are replaced."""
         return {name: np.array(gradient, np.float64) for name, gradient in self.compute()[1].items()}
 
     def _loss(self, _: FloatArray) -> float:
         return float(self.loss())
 
     def _is_firm(self, name: str, index: Index) -> bool:
-        """Difference one element anew; whether that tells right from wrong."""
+        """Recompute the difference of one element; return whether it can tell right from wrong."""
         bound = self.tolerance * float(self.scales[name][index])
         slope, firm = closer_slope(self.compute, self._loss, self.net.params, name, index, bound, self.h)
         self.numerical[name][index] = slope
         return firm
 
     def look_closer(self) -> None:
-        """Difference anew by smaller steps where the two disagree; find those that stand at kinks.
+        """Recompute differences with smaller steps where the two disagree, and find the elements at kinks.
 
-        The slope across a kink may be far larger than all gradients, so that without it errors are measured more
-        strictly, and others become suspects.
+        A slope across a kink may be far larger than all gradients. Without it, the scale of the errors shrinks, and
+        more elements may become suspects.
         """
-        if self.tolerance < np.finfo(float).eps:  # no difference is as good as that
+        if self.tolerance < np.finfo(float).eps:  # no finite difference is that accurate
             return
         while found := [suspect for suspect in self._suspects() if not self._is_firm(*suspect)]:
             self.kinks += found
@@ -194,9 +194,9 @@ class _Comparison:
         self.scales = {name: np.full(expected.shape, scales[name]) for name, expected in self.numerical.items()}
 
     def judge_close_by(self) -> None:
-        """Move all parameters a little, off the kinks, and compare there what could not be compared here.
+        """Move all parameters a little, off the kinks, and compare there the elements that are at kinks here.
 
-        Where units stand at their kink since a row is zero or all units below them were dropped, any move ends that.
+        If units are at their kink because a row is zero or all units below were dropped, any move takes them off it.
         """
         self.unjudged = self.kinks
         for attempt in range(ATTEMPTS if self.kinks else 0):
@@ -227,7 +227,7 @@ class _Comparison:
 
 
 def _scales(gradients: Mapping[str, FloatArray]) -> dict[str, float]:
-    """What errors of each gradient are measured against."""
+    """The magnitude that each gradient's errors are relative to."""
     largest = {name: float(np.abs(g).max(initial=0, where=np.isfinite(g))) for name, g in gradients.items()}
     least = max(NEGLIGIBLE * max(largest.values(), default=0.0), np.finfo(float).tiny)
     return {name: max(own, least) for name, own in largest.items()}
@@ -246,7 +246,7 @@ def eval_numerical_gradient(
     r"""The gradient of a scalar function by central differences: (f(x + h) − f(x − h)) / 2h for each element.
 
     Args:
-        f: takes the array `x`, which is changed in place for each call and put back afterwards.
+        f: takes the array `x`, which is changed in place for each call and restored afterwards.
         x: floats of any shape.
         verbose: whether to print each element.
         h: the step.
@@ -255,8 +255,8 @@ def eval_numerical_gradient(
         An array of the shape of `x`.
 
     Raises:
-        ArgumentError: if `x` does not hold floats that can be changed, `h` is not positive or too small to change
-            them, or `f` gives no number.
+        ArgumentError: if `x` is not a writable float array, `h` is not positive or too small to change its elements, or
+            `f` does not return a number.
 
     >>> eval_numerical_gradient(lambda x: float((x**2).sum()), np.array([1.0, 2.0]), verbose=False).round(6)
     array([2., 4.])
@@ -276,10 +276,10 @@ def eval_numerical_gradient(
 def eval_numerical_gradient_array(
     f: Callable[[FloatArray], FloatArray], x: FloatArray, df: FloatArray, h: float = STEP
 ) -> FloatArray:
-    r"""The gradient of Σ f(x) · df for a function that gives an array, by central differences.
+    r"""The gradient of Σ f(x) · df for a function that returns an array, by central differences.
 
     Args:
-        f: takes the array `x`, which is changed in place for each call and put back afterwards.
+        f: takes the array `x`, which is changed in place for each call and restored afterwards.
         x: floats of any shape.
         df: the gradient with respect to the output of `f`, of its shape.
         h: the step.
@@ -288,8 +288,8 @@ def eval_numerical_gradient_array(
         An array of the shape of `x`.
 
     Raises:
-        ArgumentError: if `x` does not hold floats that can be changed, `h` is not positive or too small to change
-            them, or `df` has another shape than the output.
+        ArgumentError: if `x` is not a writable float array, `h` is not positive or too small to change its elements, or
+            `df` does not have the shape of the output.
 
     >>> eval_numerical_gradient_array(lambda x: 3 * x, np.array([1.0]), np.array([2.0])).round(6)
     array([6.])
@@ -307,19 +307,19 @@ def grad_check_sparse(
     """Print numerical and analytic gradients at `num_checks` elements drawn from Python's global generator.
 
     Args:
-        f: a scalar function of `x`, which is changed in place for each call and put back afterwards.
+        f: a scalar function of `x`, which is changed in place for each call and restored afterwards.
         x: floats of any shape.
-        analytic_grad: the gradient to be checked, of the shape of `x`.
+        analytic_grad: the gradient to check, of the shape of `x`.
         num_checks: how many elements to look at; one may be drawn twice.
         h: the step.
 
     Raises:
-        ArgumentError: if `x` does not hold floats, `analytic_grad` has another shape, or a number is too small.
+        ArgumentError: if `x` is not a float array, `analytic_grad` has a different shape, or a number is too small.
 
     >>> grad_check_sparse(lambda x: float(3 * x[0]), np.array([1.0]), np.array([3.0]), num_checks=1)
     numerical: 3.000000 analytic: 3.000000, relative error: ...
     """
-    import random  # slow to import, and for this function only
+    import random  # slow to import, and only needed here
 
     _check_floats("x", x)
     _check_same_shape("analytic_grad", analytic_grad, x.shape, "x")
@@ -335,7 +335,7 @@ def grad_check_sparse(
 
 
 def _differenced(f: Callable[[FloatArray], Any], x: FloatArray, h: float) -> Iterator[tuple[Index, Any, Any]]:
-    """Each index of x, with what f gives above and below."""
+    """Each index of x, with the values of f above and below."""
     _check_floats("x", x)
     _check_step(x, h)
     for index in np.ndindex(x.shape):
@@ -343,7 +343,7 @@ def _differenced(f: Callable[[FloatArray], Any], x: FloatArray, h: float) -> Ite
 
 
 def _check_losses(loss: float, again: float) -> None:
-    """Refuse what no difference can tell anything of: a loss that is not finite, and one that is drawn anew."""
+    """Reject losses whose differences mean nothing: one that is not finite, and one that changes between calls."""
     if not math.isfinite(loss):
         raise GradientError(f"the loss must be finite, got {loss}. Look at X, y, params and the forward pass.")
     if not abs(again - loss) <= REPEATED * abs(loss):
@@ -373,7 +373,7 @@ def _check_floats(name: str, x: FloatArray) -> None:
 
 
 def _check_step(x: FloatArray, h: float) -> None:
-    """Refuse a step that rounding swallows, with which each difference would be zero."""
+    """Reject a step that rounding swallows, so that the difference of an element would be zero."""
     check_number("h", h)
     lost = np.argwhere((x + h == x) | (x - h == x))
     if len(lost):

@@ -14,11 +14,11 @@ class History(Known):
     Attributes:
         loss: the training loss of each step.
         epoch: the epochs finished at each evaluation; 0 is the one after the first step.
-        train_accuracy: the fraction of sampled training rows predicted rightly at each evaluation (R² where the
+        train_accuracy: the fraction of sampled training rows classified correctly at each evaluation (R² if the
             targets are values).
-        val_accuracy: the same for the validation rows; empty where there are none.
-        val_loss: the mean loss of those validation rows in test mode, without the L2 penalty; empty for models of
-            somebody else's too.
+        val_accuracy: the same for the validation rows; empty if there are none.
+        val_loss: the mean loss of those validation rows in test mode, without the L2 penalty; empty also
+            for models other than a `FullyConnectedNet`.
         seconds: seconds of wall-clock time since training began, at each evaluation.
     """
 

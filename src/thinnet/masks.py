@@ -9,8 +9,8 @@ four 32-bit words, and passes the TestU01 batteries.  Here
     word    = number (column % 64) // 16 of the four
 
 so one counter serves four columns, sixteen apart: sixteen neighboring columns come from sixteen neighboring counters,
-which suits vector instructions.  A unit is kept where its word is at least rate * 2**32, so the
-rate is honored to 2**-32.  Nothing depends on how many rows or columns are asked for, on threads or on processes.
+which suits vector instructions.  A unit is kept if its word is at least rate * 2**32, so the rate is exact to 2**-32.
+The bits do not depend on how many rows or columns are requested, or on threads or processes.
 """
 
 import os
@@ -30,21 +30,21 @@ HIGH = np.uint64(32)
 
 LANES = 16  # neighboring columns served by neighboring counters
 GROUP = 4 * LANES  # columns served by one run of LANES counters
-AUGMENTATION = 2**32 - 1  # the layer whose counters serve augmentation; nets have none of that number
+AUGMENTATION = 2**32 - 1  # the layer number of augmentation's counters; no net has that many layers
 
 
 def keep_mask(
     rate: float, shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0
 ) -> BoolArray:
-    """Which units stay: True with probability 1 − rate, independently for each element.
+    """Which units to keep: True with probability 1 − rate, independently for each element.
 
     Args:
         rate: the fraction dropped, 0 <= rate < 1.
-        shape: (N, D), the rows and columns wanted.
-        seed: 64 bits; another seed gives independent masks.
+        shape: (N, D), the number of rows and columns.
+        seed: 64 bits; different seeds give independent masks.
         step: the number of the training step, below 2**32.
         layer: the number of the dropout layer, below 2**32.
-        first_row: the row of the whole batch at which this part begins, for batches that are split.
+        first_row: if the batch is split, the row of the whole batch where this part begins.
 
     Returns:
         (N, D) array of bool, True where the unit is kept.
@@ -62,7 +62,7 @@ def keep_mask(
 
 
 def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: int = 0) -> BoolArray:
-    """Which units stay where one mask serves the whole batch: the first row of `keep_mask`, whatever the batch is.
+    """Which units to keep if the whole batch shares one mask: the first row of `keep_mask`, for any batch.
 
     Args:
         rate, seed, step, layer: as in `keep_mask`.
@@ -82,19 +82,19 @@ def keep_units(rate: float, num_units: int, *, seed: int, step: int = 0, layer: 
 
 
 def fresh_seed() -> int:
-    """A seed from the operating system, used if you give none: 63 bits."""
+    """A 63-bit seed from the operating system, used if none is given."""
     return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 def drop_threshold(rate: float) -> np.uint32:
-    """The smallest number of 32 random bits that keeps its unit: rate · 2**32, rounded."""
+    """The smallest 32-bit random number that keeps its unit: rate · 2**32, rounded."""
     return np.uint32(min(round(check_number("rate", rate) * 2**32), 2**32 - 1))
 
 
 def random_bits(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int = 0, first_row: int = 0) -> BitsArray:
-    """The uniform 32 bits of each unit behind `keep_mask`: (N, D) array of uint32, with the same arguments."""
+    """The 32 uniform random bits of each unit that `keep_mask` uses, as an (N, D) uint32 array; same arguments."""
     given = {"seed": seed, "step": step, "layer": layer, "first_row": first_row}
-    # Plain integers from here on: NumPy's narrow ones would overflow in the arithmetic below.
+    # Plain Python integers: NumPy's narrow ones would overflow in the arithmetic below.
     seed, step, layer, first_row = (check_number(name, value) for name, value in given.items())
     num_rows, num_columns = _shape(shape)
     groups = -(-num_columns // GROUP)
@@ -108,7 +108,7 @@ def random_bits(shape: tuple[int, int], *, seed: int, step: int = 0, layer: int 
 
 
 def philox(counter: tuple[Any, Any, Any, Any], key: tuple[int, int], rounds: int = ROUNDS) -> list[Any]:
-    """Philox4x32: scramble four counter words under two key words; arrays of uint64 broadcast together.
+    """Philox4x32: scramble four counter words with two key words; uint64 arrays are broadcast.
 
     >>> zero = np.uint64(0)
     >>> [hex(word) for word in philox((zero, zero, zero, zero), (0, 0))]

@@ -1,4 +1,4 @@
-"""Numbers going wrong: whether scores, and what a step computed, are finite."""
+"""Checks that scores, losses and gradients are finite."""
 
 import math
 from typing import Any
@@ -12,9 +12,9 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
-    """Raise where scores are not finite, as those of such inputs are: `argmax` would give class 0 without a word.
+    """Raise if scores are not finite, as for inputs that are not: `argmax` would silently return class 0.
 
-    The rows are numbered from `first_row` on.
+    Row numbers start at `first_row`.
     """
     if is_finite(scores):
         return
@@ -27,16 +27,16 @@ def check_scores(X: FloatArray, scores: FloatArray, first_row: int) -> None:
 
 
 def check_inputs(X: Any, first_row: int = 0) -> None:
-    """Raise where inputs are not finite: they would spoil running statistics, too."""
-    if isinstance(X, np.ndarray):  # sparse rows are looked at as they come
+    """Raise if inputs are not finite: they would also spoil the running statistics."""
+    if isinstance(X, np.ndarray):  # sparse rows are checked when they arrive
         check_finite("X", X, ArgumentError, f"numbers that are finite in {X.dtype}", first_row)
 
 
 def is_finite_step(loss: float, gradients: Parameters) -> bool:
     """Whether the loss and the gradients of biases, γ and β are finite.
 
-    Those are sums over the batch of the gradients with respect to each layer's outputs, so that they show what is wrong
-    with any of these at a thousandth of the cost of looking at the weights' gradients too.
+    These gradients are sums over the batch of the gradients with respect to each layer's outputs, so they reveal
+    non-finite values there at a thousandth of the cost of scanning the weights' gradients too.
     """
     vectors = gradients.vectors
     if math.isfinite(loss) and all(math.isfinite(vector.dot(vector)) for vector in vectors):

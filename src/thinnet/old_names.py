@@ -1,4 +1,4 @@
-"""Names that Python, NumPy and Pillow have taken out since, and what they were."""
+"""Names that Python, NumPy and Pillow have since removed, and what they stood for."""
 
 import ast
 import builtins
@@ -18,7 +18,7 @@ import numpy as np
 
 
 class Casts(dict[Any, Any]):
-    """``np.cast[kind]``, the function that makes arrays of a kind."""
+    """``np.cast[kind]``, a function that converts to an array of that dtype."""
 
     def __missing__(self, kind: Any) -> Any:
         return lambda a: np.asarray(a, dtype=kind)
@@ -70,11 +70,11 @@ OLD_NUMPY_NAMES: dict[str, Any] = {
     "safe_eval": ast.literal_eval,
 }
 GONE = {name for name in OLD_NUMPY_NAMES if name not in vars(np)}
-PILLOW_NAMES = {"ANTIALIAS": "LANCZOS", "LINEAR": "BILINEAR", "CUBIC": "BICUBIC"}  # of PIL.Image
+PILLOW_NAMES = {"ANTIALIAS": "LANCZOS", "LINEAR": "BILINEAR", "CUBIC": "BICUBIC"}  # in PIL.Image
 
 
 def restore_names() -> None:
-    """Bring back what old Python and NumPy had: ``reduce``, ``collections.Iterable``, ``np.float`` and the like."""
+    """Restore names from old Python and NumPy: ``reduce``, ``collections.Iterable``, ``np.float`` and so on."""
     names = {"reduce": functools.reduce, "reload": importlib.reload, "intern": sys.intern}
     brought: list[tuple[Any, dict[str, Any]]] = [(builtins, names), (time, {"clock": time.perf_counter})]
     brought.append((collections, {name: vars(collections.abc)[name] for name in collections.abc.__all__}))
@@ -82,4 +82,4 @@ def restore_names() -> None:
     brought.append((string, {name: vars(string)[f"ascii_{name}"] for name in ("letters", "lowercase", "uppercase")}))
     for module, values in (*brought, (np, {name: OLD_NUMPY_NAMES[name] for name in GONE})):
         for name, value in values.items():
-            setattr(module, name, vars(module).get(name, value))  # getattr would warn of what NumPy took out
+            setattr(module, name, vars(module).get(name, value))  # getattr would warn about names that NumPy removed

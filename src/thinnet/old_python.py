@@ -1,4 +1,4 @@
-"""Reading sources that were written for Python 2 or an old NumPy, so that they run; every line keeps its number."""
+"""Loads source code written for Python 2 or an old NumPy so that it runs; line numbers do not change."""
 
 import ast
 import contextlib
@@ -23,7 +23,7 @@ import numpy as np
 from thinnet import old_names, python2
 from thinnet.errors import MissingExtraError
 
-# What Python 3 and today's NumPy say of code that Python 2 and its NumPy ran.
+# Error messages of Python 3 and current NumPy for code that ran on Python 2 and its NumPy.
 PYTHON_2_ERRORS = re.compile(
     r"'(float|numpy\.float64)' object cannot be interpreted|slice indices must be|only integers, slices"
     r"|of type 'float'|sequence of integers or a single integer|arrays used as indices must be of integer"
@@ -42,21 +42,21 @@ ONLY_PYTHON_3 = (ast.JoinedStr, ast.AnnAssign, ast.MatMult, ast.Nonlocal, ast.As
 NUMPY = np.lib.NumpyVersion(np.__version__)
 NEW_SHAPE = "shape" if NUMPY >= "2.1.0" else "newshape"
 OLD_PACKAGES: dict[str, dict[str, dict[str, Any]]] = {
-    "imp": {"imp": {"reload": importlib.reload}},  # of Python itself, before 3.12
+    "imp": {"imp": {"reload": importlib.reload}},  # part of Python before 3.12
     "future": {"future": {}, "future.standard_library": {"install_aliases": lambda: None}},
     "past": {"past": {}, "past.builtins": {"xrange": range, "basestring": str, "unicode": str}},
     "six": {"six": {}, "six.moves": {"xrange": range, "range": range, "cPickle": pickle, "zip": zip, "map": map}},
 }
 LIBRARIES = (os.path.dirname(__file__) + os.sep, sysconfig.get_path("stdlib") + os.sep)
 COPY_IF_NEEDED = None if NUMPY >= "2.0.0" else False
-# Files, and what was found as they were read: that they are Python 2 or for an old NumPy, in another encoding than they
-# say, or stop below all that they define. By the verdicts of ``thinnet check`` that tell it.
+# What was found while loading, by file, under the verdict of ``thinnet check`` that reports it: code for Python 2 or an
+# old NumPy, an encoding other than the declared one, or an error after all definitions.
 NOTES = ("old-python", "old-numpy", "encoding-unnamed", "import-stopped")
 NOTED: dict[str, dict[str, str]] = {verdict: {} for verdict in NOTES}
 
 
 class Parsed(NamedTuple):
-    """A source: its syntax tree, whether it was read as Python 2, and what of an old NumPy was replaced in it."""
+    """Parsed source code: its syntax tree, whether it was read as Python 2, and the old NumPy usage found in it."""
 
     tree: ast.Module
     old: bool
@@ -64,10 +64,10 @@ class Parsed(NamedTuple):
 
 
 def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
-    """Read a source, as Python 2 where it is that; with `old` in any case.
+    """Parse source code, as Python 2 if it is Python 2 or if `old`.
 
     Raises:
-        SyntaxError: if it is no Python even so; it tells of the source as it stands.
+        SyntaxError: if it is neither Python 3 nor Python 2; it describes the original source.
         MissingExtraError: if it is Python 2, and the package that translates it is not installed.
 
     >>> parse(b"print 'two'").old, parse(b"print('three')").old, parse(b"np.float(3)").numpy
@@ -79,7 +79,7 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
         text = data.decode("utf-8", "replace").replace("\r\n", "\n")
         before, wrong, _ = text.partition("\ufffd")
         NOTED["encoding-unnamed"][path] = (f", line {1 + before.count(chr(10))}" if wrong else "") + f": {error}"
-    with warnings.catch_warnings(action="ignore"):  # old code brings many about
+    with warnings.catch_warnings(action="ignore"):  # old code causes many
         old = old or _is_old(text, path)
         tree = ast.parse(python2.translate(text) if old else text, path)
     if old and "division" not in python2.future_features(text):
@@ -89,7 +89,7 @@ def parse(data: bytes, path: str = "<source>", old: bool = False) -> Parsed:
 
 
 def only_python_3(tree: ast.Module) -> bool:
-    """Whether a source has something that Python 2 never had."""
+    """Whether the code uses syntax that Python 2 never had."""
     nodes = list(ast.walk(tree))
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
     typed = any(function.returns or any(arg.annotation for arg in function.args.args) for function in functions)
@@ -97,7 +97,7 @@ def only_python_3(tree: ast.Module) -> bool:
 
 
 def why_it_stops(message: str, error: BaseException | None = None) -> str:
-    """What code was written for that stops with this error, if that is the reason, else "".
+    """The old version that the code was written for, if that explains the error, else "".
 
     >>> why_it_stops("TypeError: reshape() got an unexpected keyword argument 'newshape'")
     'an older NumPy'
@@ -111,18 +111,18 @@ def why_it_stops(message: str, error: BaseException | None = None) -> str:
 
 
 def _of_one_element(error: BaseException) -> bool:
-    """Whether the line that stops takes an array of one element for a number, as older versions of NumPy do."""
+    """Whether the failing line uses a one-element array as a number, as older versions of NumPy allowed."""
     calls = [call for call in traceback.walk_tb(error.__traceback__) if not of_a_library(call[0].f_code.co_filename)]
     frame, line = calls[-1] if calls else (sys._getframe(), 0)
     numbers: list[ast.expr] = []
-    with contextlib.suppress(SyntaxError):  # of a part of a line
+    with contextlib.suppress(SyntaxError):  # it may be only part of a statement
         for node in ast.walk(ast.parse(linecache.getline(frame.f_code.co_filename, line).strip())):
             if isinstance(node, ast.Assign):
                 numbers.append(node.value)
             elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("int", "float"):
                 numbers += node.args
     for number in numbers:
-        with contextlib.suppress(Exception):  # it may stop itself
+        with contextlib.suppress(Exception):  # it may fail itself
             found = eval(ast.unparse(number), frame.f_globals, frame.f_locals)
             if isinstance(found, np.ndarray) and found.ndim and found.size == 1:
                 return True
@@ -142,13 +142,13 @@ def _is_old(text: str, path: str) -> bool:
 
 
 class OldNumpy(ast.NodeTransformer):
-    """Writes what NumPy has since renamed, or takes more literally, as this one takes it; finds names that are gone."""
+    """Rewrites usage that NumPy has since renamed or made stricter, and finds names that were removed."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """``np.float`` and the like are put back by `old_names.restore_names`; Pillow's are renamed."""
+        """Record names such as ``np.float``, which `old_names.restore_names` restores; rename those of Pillow."""
         self.generic_visit(node)
         of_numpy = isinstance(node.value, ast.Name) and node.value.id in ("np", "numpy")
         if of_numpy and node.attr in old_names.GONE:
@@ -158,7 +158,7 @@ class OldNumpy(ast.NodeTransformer):
         return node
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
-        """``[np.arange(N), y]`` was once as good an index as a tuple of both."""
+        """A list such as ``[np.arange(N), y]`` used to work as an index like a tuple; make it a tuple."""
         places = [one for one in ast.walk(node) if isinstance(one, ast.Subscript)]
         names = {one.slice.id for one in places if isinstance(one.slice, ast.Name)}
         for place in places:
@@ -176,7 +176,7 @@ class OldNumpy(ast.NodeTransformer):
         return ast.copy_location(ast.Tuple(parts, ast.Load()), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """``reshape(newshape=)`` is ``shape=`` by now, ``array(copy=False)`` may copy, pickles may be of Python 2."""
+        """``reshape(newshape=)`` is now ``shape=``, ``array(copy=False)`` could copy; pickles may be from Python 2."""
         self.generic_visit(node)
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if name in ("zeros", "ones", "empty") and node.args and ast.unparse(node.args[0]) == "None":
@@ -193,7 +193,7 @@ class OldNumpy(ast.NodeTransformer):
             elif name == "set_printoptions" and keyword.arg == "threshold" and _is_nan(keyword.value):
                 keyword.value = ast.copy_location(ast.Constant(sys.maxsize), keyword.value)
                 self.found.add("threshold=np.nan")
-        if re.fullmatch(r"c?[pP]ickle\.loads?", ast.unparse(node.func)) and not node.keywords:  # bytes of Python 2
+        if re.fullmatch(r"c?[pP]ickle\.loads?", ast.unparse(node.func)) and not node.keywords:  # Python 2 byte strings
             node.keywords = [ast.keyword("encoding", ast.Constant("latin1"))]
         return ast.fix_missing_locations(node)
 
@@ -203,7 +203,7 @@ def _is_nan(node: ast.expr) -> bool:
 
 
 def _sign_of_python_2(data: bytes, path: str) -> str:
-    """Where Python 3 stops reading a source, and why; an empty text where it does not."""
+    """Where and why Python 3 rejects the code; an empty string if it does not."""
     try:
         with warnings.catch_warnings(action="ignore"):
             compile(data, path, "exec", dont_inherit=True)
@@ -214,16 +214,16 @@ def _sign_of_python_2(data: bytes, path: str) -> str:
 
 
 class Loader(SourceFileLoader):
-    """Loads a source by `parse`, past any compiled file that lies around."""
+    """Loads source code with `parse`, ignoring any compiled file."""
 
-    old = False  # whether all sources are to be read as Python 2
-    tell: Callable[[str], object] = str  # what is told of a file that is translated
-    script = ""  # the file that may stop below all that it defines, which is kept then
+    old = False  # whether to read all source code as Python 2
+    tell: Callable[[str], object] = str  # called with the path of each file read as Python 2
+    script = ""  # the file that may fail after its last definition; its definitions are kept
 
     def exec_module(self, module: ModuleType) -> None:
         try:
             super().exec_module(module)
-        except ImportError:  # of what may have a stand-in
+        except ImportError:  # a missing module may get a stand-in
             raise
         except (Exception, SystemExit) as error:
             body = parse(self.get_data(self.path), self.path).tree.body
@@ -246,7 +246,7 @@ class Loader(SourceFileLoader):
 
 
 class Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules below one folder, and has them read by `parse`."""
+    """Finds the modules under one folder and loads them with `parse`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
@@ -264,9 +264,9 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 def of_a_library(file: str) -> bool:
-    """Whether a file is Python's, an installed package's or ours, rather than somebody's own.
+    """Whether a file belongs to Python, an installed package or Thinnet, rather than to the user.
 
-    What was compiled from Cython names its source, without a folder of this machine, as numpy.random does.
+    Code compiled from Cython names its source file without a folder of this machine, as numpy.random does.
     """
     return (
         file.endswith(".pyx")
@@ -277,7 +277,7 @@ def of_a_library(file: str) -> bool:
 
 
 def install(root: Path, old: bool = False) -> None:
-    """Have the modules below `root` read so, all of them as Python 2 if `old`."""
+    """Load the modules under `root` this way from now on, all as Python 2 if `old`."""
     sys.dont_write_bytecode = True
     old_names.restore_names()
     _bring_packages()
@@ -286,7 +286,7 @@ def install(root: Path, old: bool = False) -> None:
 
 
 def _bring_packages() -> None:
-    """What packages brought that helped one source to serve Python 2 and 3."""
+    """Provide stand-ins for packages that helped one code base support both Python 2 and 3."""
     for package, modules in OLD_PACKAGES.items():
         if importlib.util.find_spec(package) is None:
             for name, names in modules.items():

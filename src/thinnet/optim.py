@@ -1,8 +1,8 @@
-r"""Optimizers: pure functions ``(w, dw, config) -> (next_w, config)``, and one pass of them over a flat buffer.
+r"""Optimizers: pure functions ``(w, dw, config) -> (next_w, config)``, and one pass of an optimizer over a flat buffer.
 
 `config` holds the hyperparameters and, from the second call on, the state; missing hyperparameters take the defaults
-in `OPTIMIZERS`.  Neither `w` nor `dw` nor the given `config` is changed.  Numbers too small to matter become zero, at
-the same limits in all of them; see `thinnet.subnormal`.
+in `OPTIMIZERS`.  `w`, `dw` and the given `config` are not changed.  Numbers too small to matter become zero, with the
+same limits in every optimizer; see `thinnet.subnormal`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Config: TypeAlias = dict[str, Any]
 Rule: TypeAlias = Callable[[FloatArray, FloatArray, Config | None], tuple[FloatArray, Config]]
 
-CHUNK = 1 << 15  # elements updated together: few enough for the temporaries to stay in the cache
+CHUNK = 1 << 15  # elements updated at a time: few enough that the temporaries stay in the cache
 
 
 @known_arguments
@@ -158,12 +158,12 @@ def _adam(w: FloatArray, dw: FloatArray, config: Config) -> tuple[FloatArray, Co
 
 @known_arguments
 def lion(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[FloatArray, Config]:
-    r"""Lion: steps of one size along the sign of a momentum, with decoupled weight decay.
+    r"""Lion: steps of equal size along the sign of a momentum term, with decoupled weight decay.
 
         w ← (1 − η·λ)·w − η · sign(β₁·m + (1 − β₁)·dw)        m ← β₂·m + (1 − β₂)·dw
 
-    Args, returns and raises as `sgd`; config: ``learning_rate`` η (1e-4; a third to a tenth of Adam's suits), ``beta1``
-    (0.9), ``beta2`` (0.99), ``weight_decay`` λ (0; three to ten times AdamW's suits); state ``m``.
+    Args, returns and raises as `sgd`; config: ``learning_rate`` η (1e-4; a tenth to a third of Adam's works well),
+    ``beta1`` (0.9), ``beta2`` (0.99), ``weight_decay`` λ (0; three to ten times AdamW's works well); state ``m``.
 
     Source: Chen et al., "Symbolic discovery of optimization algorithms", arXiv 2302.06675 (2023), algorithm 2.
 
@@ -180,7 +180,7 @@ def lion(w: FloatArray, dw: FloatArray, config: Config | None = None) -> tuple[F
 
 @dataclass(frozen=True)
 class Optimizer:
-    """A rule, the defaults of its hyperparameters, and the names of its state: arrays like w, and the count t."""
+    """An update rule, its default hyperparameters, and the names of its state: arrays like w, and the step count t."""
 
     rule: Rule
     defaults: Config
@@ -201,16 +201,16 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 class FlatOptimizer:
-    """An optimizer for a net's flat buffer, which it changes in place.
+    """An optimizer that updates a net's flat buffer in place.
 
     Args:
         name: a key of `OPTIMIZERS`.
-        options: hyperparameters; the rest take the defaults.
-        like: the flat buffer to be updated; the state takes its shape and dtype.
+        options: hyperparameters; missing ones take the defaults.
+        like: the flat buffer to update; the state takes its shape and dtype.
 
     Attributes:
-        options: the hyperparameters in force.
-        state: arrays like the buffer, and the count ``t``.
+        options: the current hyperparameters.
+        state: arrays like the buffer, and the step count ``t``.
 
     >>> w = np.array([1.0, 2.0])
     >>> FlatOptimizer("sgd", {"learning_rate": 0.5}, like=w).inplace_update(w, np.array([1.0, 0.0]))
@@ -238,15 +238,15 @@ class FlatOptimizer:
 
         Args:
             w: the whole flat buffer.
-            dw: its gradient, flat or as arrays; with a `thinning`, that of the part which took part in the step.
-            changes: hyperparameters in place of the configured ones, for this step.
-            thinning: which part that is. All other weights, and their moments, stay as they are: a weight's moments
-                are averages over the steps in which it took part.
-            team: the threads that may share the work, where kernels do it.
-            late: makes gradients that `dw` lacks, those of matrices; only where `takes_pieces`, not with a thinning.
+            dw: its gradient, flat or as arrays; with a `thinning`, only that of the kept part.
+            changes: hyperparameters that override the configured ones for this step.
+            thinning: the part of the buffer that is updated. All other weights, and their moments, do not change: a
+                weight's moments are averages over the steps in which it was kept.
+            team: the threads that may share the work, if kernels do it.
+            late: computes the matrices' gradients that `dw` lacks; only if `takes_pieces`, and not with a thinning.
 
         Raises:
-            ArgumentError: if `w` or `dw` is not flat, contiguous, and of the size and dtype that belong together.
+            ArgumentError: if `w` or `dw` is not flat and contiguous, or has the wrong size or dtype.
         """
         self._check("w", w)
         flat = dw.flat if isinstance(dw, Parameters) else dw
@@ -256,7 +256,7 @@ class FlatOptimizer:
         if kernel is not None:
             numbers = np.array(kernel.numbers(options, self.state.get("t", 0) + 1), self._dtype)
             none = np.empty(0, self._dtype)
-            buffers = [w, *[*self._arrays().values(), none, none][:2]]  # the last two empty where a rule has less state
+            buffers = [w, *[*self._arrays().values(), none, none][:2]]  # a rule with less state gets empty arrays
             if thinning is None:
                 _compiled().update_whole(kernel.at(self._dtype), buffers, dw, numbers, team, late)
             else:
@@ -273,15 +273,15 @@ class FlatOptimizer:
 
     @property
     def takes_pieces(self) -> bool:
-        """Whether gradients may come late, in pieces: where a kernel updates."""
+        """Whether gradients may come late, in pieces: only if a kernel does the update."""
         return self._kernel() is not None
 
     def scheduled(self, factors: Mapping[str, float]) -> dict[str, float]:
-        """The hyperparameters that have a factor, multiplied by it: `changes` for a step."""
+        """The hyperparameters in `factors`, multiplied by their factors: the `changes` of a step."""
         return {name: self.options[name] * factor for name, factor in factors.items()}
 
     def _arrays(self) -> dict[str, FloatArray]:
-        """The state's arrays, which are changed in place: copied first where they must not be."""
+        """The state's arrays, to be changed in place; read-only arrays and views of files are copied first."""
         arrays = {key: value for key, value in self.state.items() if key != "t"}
         for key, array in arrays.items():
             if not is_own(array):
@@ -289,7 +289,7 @@ class FlatOptimizer:
         return arrays
 
     def _check(self, name: str, array: FloatArray, size: int | None = None) -> None:
-        """The kernels would read and write outside of anything else."""
+        """Check the array: with any other, the kernels would read and write out of bounds."""
         shape = (self._size if size is None else size,)
         if not (array.shape == shape and array.dtype == self._dtype and array.flags.c_contiguous):
             raise ArgumentError(
@@ -298,11 +298,11 @@ class FlatOptimizer:
             )
 
     def _kernel(self) -> RuleKernel | None:
-        """The rule's kernel, where there is one and Numba is installed."""
+        """The rule's kernel, if there is one and Numba is installed."""
         return _compiled().RULE_KERNELS.get(self.name) if kernels.available() else None
 
     def _apply(self, w: FloatArray, dw: FloatArray, arrays: dict[str, FloatArray], options: Config, index: Any) -> None:
-        """Apply the rule to these elements of the buffers, whose gradient is `dw`."""
+        """Apply the rule to the elements at `index`; `dw` is their gradient."""
         pieces = {key: array[index] for key, array in arrays.items()}
         count = {"t": self.state["t"]} if "t" in self.state else {}
         w[index], new = OPTIMIZERS[self.name].rule(w[index], dw, {**options, **pieces, **count})
@@ -310,19 +310,19 @@ class FlatOptimizer:
             array[index] = new[key]
 
 
-@functools.cache  # an import statement in each step would take longer than a small step's update
+@functools.cache  # an import statement would take longer than a small step's update
 def _compiled() -> Any:
-    """What runs the rules' kernels; it needs Numba."""
+    """The module that runs the rules' kernels; it needs Numba."""
     from thinnet import flat_updates
 
     return flat_updates
 
 
 def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, options: Config | None) -> Config:
-    """The hyperparameters of an optimizer, its learning rate among them if one is given; all of them checked.
+    """The checked hyperparameters of an optimizer, including its learning rate if one is given or has a default.
 
     Raises:
-        ArgumentError: if the optimizer is neither a name nor a function, or an option is unknown or outside its limits.
+        ArgumentError: if the optimizer is not a name or a function, or an option is unknown or outside its limits.
     """
     if not isinstance(optimizer, str) and (isinstance(optimizer, type) or not callable(optimizer)):
         raise ArgumentError(
@@ -350,13 +350,13 @@ def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, opt
 
 
 def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:
-    """The whole config: defaults, what was given, and a fresh state where there is none yet."""
+    """The full config: defaults, the given values, and a new state if there is none yet."""
     optimizer = OPTIMIZERS[name]
     letters = " ".join("ABCDEFGH"[: getattr(w, "ndim", 0)])
     check_arrays(name, w=(w, letters), dw=(dw, letters))
     config = {} if config is None else config
     if not isinstance(config, Mapping):
-        return merge_options("config", optimizer.defaults, config)  # which says so
+        return merge_options("config", optimizer.defaults, config)  # raises the error
     state = {key: config[key] for key in optimizer.state if key in config}
     _check_state(name, w, state)
     given = {key: value for key, value in config.items() if key not in state}

@@ -1,4 +1,4 @@
-"""Parameters: every array of a net in one flat buffer, seen as a mapping of named arrays."""
+"""Parameters: all arrays of a net in one flat buffer, accessed as a mapping of named arrays."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CACHE_LINE = 64  # bytes
 
 
 class Piece(NamedTuple):
-    """The gradient of some lines of a matrix, made just before it is used.
+    """The gradient of some lines (rows or columns) of a matrix, computed just before it is used.
 
     Attributes:
         start: where the lines begin in the flat buffer of all parameters, which has no gaps.
-        lines: the gradient, one line after the other.
+        lines: the gradient, line by line.
     """
 
     start: int
@@ -34,13 +34,13 @@ class Piece(NamedTuple):
 
 
 class Late(NamedTuple):
-    """Gradients that are not there yet.
+    """Gradients that have not been computed yet.
 
     Attributes:
-        names: of the matrices that they belong to.
-        pieces: makes them all, each in the place of the one before; whoever has used one may change its weights.
-        update: where it is not None, there are no pieces: it does what would be done with them. It takes an optimizer's
-            rule, its flat buffers, and its hyperparameters, as `thinnet.flat_updates` has them.
+        names: the matrices that they belong to.
+        pieces: computes them one by one, each overwriting the one before; once used, its weights may change.
+        update: if not None, there are no pieces, and this updates the weights instead. It takes an optimizer's rule,
+            flat buffers and hyperparameters, as in `thinnet.flat_updates`.
     """
 
     names: Collection[str]
@@ -51,22 +51,22 @@ class Late(NamedTuple):
 class Parameters(MutableMapping[str, FloatArray]):
     """Named arrays that are views of one flat buffer.
 
-    Assigning ``params["W1"] = array`` copies the values into the buffer and never detaches the name from it, so that
-    whoever holds `flat` (the optimizer, a checkpoint) sees the change.  Names can be neither added nor deleted.
+    Assigning ``params["W1"] = array`` copies the values into the buffer and never detaches the name from it, so all
+    code that holds `flat` (the optimizer, a checkpoint) sees the change.  Names cannot be added or deleted.
 
     Args:
-        shapes: the shape of each name, in the order in which they lie in the buffer.
-        dtype: of all of them.
-        order: how matrices lie in the buffer: ``"C"``, row after row, or ``"F"``, column after column.
-        flat: a buffer to use, at least as large as needed; by default one of zeros is made.
+        shapes: the shape of each array by name, in the order of the buffer.
+        dtype: the dtype of all arrays.
+        order: the memory layout of matrices: ``"C"``, row by row, or ``"F"``, column by column.
+        flat: a buffer to use, at least as large as needed; by default a new one of zeros.
 
     Attributes:
         flat: the buffer, (total size,).
-        starts: where each array begins in it.
+        starts: where each array begins in the buffer.
 
     Raises:
-        ArgumentError: on assigning an unknown name, another shape, or something that is not numbers or too large for
-            the dtype.
+        ArgumentError: on assigning to an unknown name, or assigning values of the wrong shape, values that are not
+            numbers, or numbers too large for the dtype.
 
     >>> params = Parameters({"W1": (2, 3), "b1": (3,)}, np.float32)
     >>> params["b1"] = [1, 2, 3]
@@ -91,26 +91,26 @@ class Parameters(MutableMapping[str, FloatArray]):
         *starts, size = _starts(tuple(shapes.values()))
         known: dict[str, Any] = {"shapes": dict(shapes), "order": order, "size": size}
         known["starts"] = dict(zip(shapes, starts, strict=True))
-        self.__dict__.update(known)  # past `__setattr__`, which takes long
+        self.__dict__.update(known)  # bypasses `__setattr__`, which is slow
         self._see(_zeros(self.shapes, self.size, np.dtype(dtype)) if flat is None else flat[: self.size])
 
     def _see(self, flat: FloatArray) -> None:
-        """Make this the buffer, and the named arrays views of it."""
+        """Use this buffer, and make the named arrays views of it."""
         ends = [*self.starts.values(), self.size][1:]
         views = {
             name: flat[start:stop].reshape(self.shapes[name], order=self.order)
             for (name, start), stop in zip(self.starts.items(), ends, strict=True)
         }
-        self.__dict__.update(flat=flat, _views=views)  # past `__setattr__`
+        self.__dict__.update(flat=flat, _views=views)  # bypasses `__setattr__`
 
     def make_writable(self) -> None:
-        """Copy the buffer if it, or a named array, is read-only or a mapped file; training calls this first.
+        """Copy the buffer if it, or a named array, is read-only or memory-mapped; training calls this first.
 
-        Processes that share a net through a file, as joblib's do, thus train one of their own.
+        So processes that share a net through a file, as joblib's do, each train their own copy.
         """
         if not all(map(is_own, (self.flat, *self._views.values()))):
             self._see(np.array(self.flat))
-            self.__dict__.pop("vectors", None)  # views of the former buffer
+            self.__dict__.pop("vectors", None)  # views of the old buffer
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -119,7 +119,7 @@ class Parameters(MutableMapping[str, FloatArray]):
 
     @functools.cached_property
     def vectors(self) -> list[FloatArray]:
-        """All one-dimensional arrays; those that lie side by side in the buffer (b1, gamma1, beta1) as one."""
+        """All one-dimensional arrays; neighbors in the buffer (b1, gamma1, beta1) are joined into one."""
         bounds: list[list[int]] = []
         for name, start in self.starts.items():
             if len(self.shapes[name]) != 1:
@@ -132,11 +132,11 @@ class Parameters(MutableMapping[str, FloatArray]):
         return [self.flat[start:stop] for start, stop in bounds if start < stop]
 
     def zeros_like(self) -> Parameters:
-        """New arrays of the same names and shapes, all zero."""
+        """New arrays with the same names and shapes, all zero."""
         return Parameters(self.shapes, self.dtype, self.order)
 
     def copy(self) -> Parameters:
-        """A copy with a buffer of its own."""
+        """A copy with its own buffer."""
         other = self.zeros_like()
         other.flat[:] = self.flat
         return other
@@ -167,7 +167,7 @@ class Parameters(MutableMapping[str, FloatArray]):
             self.make_writable()
         self._views[name][...] = array
 
-    if not TYPE_CHECKING:  # to which every attribute would be known otherwise
+    if not TYPE_CHECKING:  # otherwise mypy would accept every attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
             """Assigning to `flat` copies the values in, as it does for a named array."""
@@ -222,7 +222,7 @@ class Parameters(MutableMapping[str, FloatArray]):
 
 
 def layer_number(name: str) -> int:
-    """The number at the end of an array's name: that of its layer, counted from 1.
+    """The layer number at the end of an array's name, counted from 1.
 
     >>> layer_number("running_mean12")
     12
@@ -231,25 +231,25 @@ def layer_number(name: str) -> int:
 
 
 def is_own(array: AnyArray) -> bool:
-    """Whether an array may be changed in place: neither read-only nor a view of a file."""
+    """Whether an array may be changed in place: not read-only, and not a view of a file."""
     return array.flags.writeable and not isinstance(array, np.memmap)
 
 
-@functools.lru_cache(maxsize=64)  # each call of a net's loss makes gradients of the same shapes
+@functools.lru_cache(maxsize=64)  # each call to a net's loss makes gradients of the same shapes
 def _starts(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...]:
-    """Where arrays begin that lie one after the other, and where the last one ends."""
+    """Where each of the consecutive arrays begins, and where the last one ends."""
     return 0, *itertools.accumulate(map(math.prod, shapes))
 
 
 def _zeros(shapes: Mapping[str, tuple[int, ...]], size: int, dtype: np.dtype[Any]) -> FloatArray:
-    """A buffer that begins at a cache line.
+    """A buffer of zeros that begins at a cache line.
 
-    Refused where it cannot be, since the system would only end the process when it is filled.
+    Raise if memory is too small: the system might allow it now and kill the process when the buffer is filled.
     """
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
-        memory = sys.maxsize  # what an address can reach, where the system does not say
+        memory = sys.maxsize  # the address space, if the system does not tell
     if (needed := size * dtype.itemsize) > memory:
         largest = max(shapes, key=lambda name: math.prod(shapes[name]))
         raise ArgumentError(

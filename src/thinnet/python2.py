@@ -1,7 +1,7 @@
-"""Sources that were written for Python 2: knowing them, and putting them into today's Python.
+"""Recognizes source code written for Python 2 and translates it to Python 3.
 
-The spelling is translated by the fixers of `fissix`, the kept-up lib2to3; every line keeps its number.  What only shows
-when it runs, a division of whole numbers, is rewritten in the syntax tree by `OldDivision`.
+The syntax is translated by the fixers of `fissix`, a maintained fork of lib2to3; line numbers do not change.  Integer
+division, which shows only at run time, is rewritten in the syntax tree by `OldDivision`.
 """
 
 import ast
@@ -13,7 +13,7 @@ import numpy as np
 
 from thinnet.errors import require
 
-# Those that would add a line (for reduce, reload, intern) are left out: `restore_names` brings the names back.
+# Fixers that would add a line (for reduce, reload, intern) are left out: `restore_names` restores those names.
 FIXERS = str.split(
     "basestring buffer dict except exec execfile filter funcattrs getcwdu has_key imports input itertools "
     "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
@@ -22,13 +22,13 @@ FIXERS = str.split(
 NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
 METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
 MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
-MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four of itertools
-BRIDGES = {"six", "past", "future"}  # packages by which one source serves both
+MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four are in itertools
+BRIDGES = {"six", "past", "future"}  # packages that let one code base support both
 FUTURE = re.compile(r"^[ \t]*from[ \t]+__future__[ \t]+import[ \t]+(.+)$", re.MULTILINE)
 
 
 def future_features(source: str) -> set[str]:
-    """What a source imports from ``__future__``.
+    """The features that the code imports from ``__future__``.
 
     >>> sorted(future_features("from __future__ import division, print_function"))
     ['division', 'print_function']
@@ -37,7 +37,7 @@ def future_features(source: str) -> set[str]:
 
 
 def is_old(source: str) -> bool:
-    """Whether a source is Python 2: it is no Python 3 but Python 2, or has names that only Python 2 has.
+    """Whether code is Python 2: it parses as Python 2 but not as Python 3, or uses names that only Python 2 has.
 
     >>> is_old("print 'two'"), is_old("for i in xrange(3): pass"), is_old("print('three')"), is_old("no Python")
     (True, True, False, False)
@@ -56,14 +56,14 @@ def is_old(source: str) -> bool:
 
 
 def translate(source: str, features: set[str] | None = None) -> str:
-    """The same in today's Python, but for divisions.
+    """Translate Python 2 code to Python 3, except for divisions.
 
     Args:
-        source: Python 2.
-        features: what is imported from ``__future__``, where that stands elsewhere; by default what the source says.
+        source: Python 2 code.
+        features: its ``__future__`` imports, if they are in another file; by default those in `source`.
 
     Raises:
-        SyntaxError: if it is no Python 2 either.
+        SyntaxError: if it is not Python 2 either.
         MissingExtraError: if `fissix` is not installed.
 
     >>> translate("print 'two', 2")
@@ -75,7 +75,7 @@ def translate(source: str, features: set[str] | None = None) -> str:
         tool = _tool(printing)
         try:
             translated = str(tool.refactor_string(source + "\n", "<source>"))
-        except Exception as problem:  # fissix's own errors, of its parser and tokenizer
+        except Exception as problem:  # errors of fissix's parser and tokenizer
             error = error or problem
             continue
         translated = translated.removesuffix("\n")
@@ -89,7 +89,7 @@ def translate(source: str, features: set[str] | None = None) -> str:
 
 
 class OldDivision(ast.NodeTransformer):
-    """Makes ``a / b`` what it was: rounded down where both are whole numbers.
+    """Gives ``a / b`` its Python 2 meaning: rounded down if both are integers.
 
     >>> tree = ast.fix_missing_locations(OldDivision().visit(ast.parse("a = 7 / 2; a /= 2")))
     >>> names = {}; exec(compile(tree, "", "exec"), names); names["a"]
@@ -114,7 +114,7 @@ class OldDivision(ast.NodeTransformer):
 
 
 def divide(a: Any, b: Any, inplace: bool = False) -> Any:
-    """What ``a / b`` was in Python 2; an array is divided in its place if `inplace`.
+    """``a / b`` as in Python 2; if `inplace`, an array is divided in place.
 
     >>> divide(7, 2), divide(7.0, 2), divide(np.array([7, -7]), 2)
     (3, 3.5, array([ 3, -4]))
@@ -134,7 +134,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _call(a: ast.expr, b: ast.expr, where: ast.AST) -> ast.Call:
-    """``divide(a, b)``, by an expression that needs no name in the source's own namespace."""
+    """``divide(a, b)``, as an expression that needs no name in the code's own namespace."""
     function = ast.parse("__import__('thinnet.python2').python2.divide", mode="eval").body
     return ast.fix_missing_locations(ast.copy_location(ast.Call(function, [a, b], []), where))
 
@@ -156,14 +156,14 @@ def _old_names(tree: ast.Module) -> set[str]:
     loaded |= {node.id for node in nodes if isinstance(node, ast.Name)} & NAMES - bound
     called = {node.attr for node in nodes if isinstance(node, ast.Attribute)} & METHODS
     if any(name.partition(".")[0] == "pandas" for name in imported):
-        called -= {"iteritems"}  # old pandas has that too
+        called -= {"iteritems"}  # old pandas had it too
     return loaded | called | imported & MODULES
 
 
 def _names_an_error(node: ast.AST) -> bool:
-    """Whether it is ``except IOError, e``, or ``(number, text)`` in place of e.
+    """Whether it is ``except IOError, e``, or the same with ``(number, text)`` instead of e.
 
-    Since Python 3.14 that is a list of errors, as classes would be.
+    Python 3.14 accepts this syntax, but reads it as a list of exception classes.
     """
     match node:
         case ast.ExceptHandler(

@@ -1,4 +1,4 @@
-"""Runs: training from a config, in a folder with everything that is needed to repeat it, resume it and report on it."""
+"""Runs: training from a config, in a folder with everything needed to repeat it, resume it and report on it."""
 
 import json
 import os
@@ -45,10 +45,10 @@ class Result:
     val_accuracy: float | None
     test_accuracy: float | None
     stop_reason: str | None
-    measure: str = "accuracy"  # or R², where targets are not labels
+    measure: str = "accuracy"  # or R², if the targets are not labels
 
     def table(self) -> str:
-        """One line for each number there is."""
+        """One line for each available number."""
         accuracies = {"validation": self.val_accuracy, "test": self.test_accuracy}
         known = {split: value for split, value in accuracies.items() if value is not None}
         if not known and self.history.train_accuracy:
@@ -72,16 +72,16 @@ def start(
     """Train from a config, in a new folder.
 
     Args:
-        config: what to train; a seed that it lacks is drawn and written down.
-        folder: gets config.toml, environment.json, checkpoints, and at the end result.json and net.safetensors, a net
-            that takes raw rows.
+        config: what to train; if it has no seed, one is drawn and recorded.
+        folder: receives config.toml, environment.json, checkpoints, and at the end result.json and net.safetensors, a
+            net that takes raw rows.
         log: called with each line of output.
-        communicator: of mpi4py, whose processes train together; the folder is that of rank 0, which alone writes.
-        command: the command line to write down, word by word; by default those of this process.
+        communicator: an mpi4py communicator, whose processes train together; only rank 0 writes to its folder.
+        command: the command line to record, word by word; by default that of this process.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
-        CheckpointError: if the folder has a run or foreign files, or cannot be written.
+        CheckpointError: if the folder already has a run or other files, or cannot be written.
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
     """
@@ -90,14 +90,14 @@ def start(
         _check_new(folder)
     config = processes.from_first(check_config(config).resolved())
     data = load(config, processes)
-    # This makes the folder, and finds out if it cannot be written.
+    # This creates the folder, and fails if it cannot be written.
     solver = _solver(config, data, folder, communicator=communicator, **options)
     if processes.rank == 0:
         surroundings = environment(solver) | {"config": _plain(config)}
         surroundings |= {} if command is None else {"command": list(command)}
         write_atomically(folder / ENVIRONMENT, json.dumps(surroundings, indent=2).encode())
         explained = config.to_toml(explained=True)
-        write_atomically(folder / CONFIG, explained.encode())  # last: what has it can be resumed
+        write_atomically(folder / CONFIG, explained.encode())  # last: a folder with it can be resumed
         log(explained)
     return _finish(solver, data, folder, config)
 
@@ -113,7 +113,7 @@ def _check_new(folder: Path) -> None:
     if not folder.is_dir():
         raise CheckpointError(f"{folder} must be a new folder, got a file. Choose another name.")
     for name in sorted(path.name for path in folder.iterdir()):
-        if name != ENVIRONMENT and not name.startswith("."):  # which a run leaves that is killed before its first step
+        if name != ENVIRONMENT and not name.startswith("."):  # left by a run that was killed before its first step
             raise CheckpointError(
                 f"{folder} must be a new or an empty folder, got one with {name}. Choose another one."
             )
@@ -123,13 +123,13 @@ def resume(folder: AnyPath, *, communicator: Any = None, **options: Any) -> Resu
     """Resume a run from its newest checkpoint, or from the start if it has none yet.
 
     Args:
-        folder: of the run.
-        communicator: as for `start`; there may be another number of processes than before.
-        options: what may change, as for `thinnet.Solver.resume`: verbose and progress among others.
+        folder: the folder of the run.
+        communicator: as for `start`; the number of processes may differ from before.
+        options: settings that may change, such as verbose and progress; see `thinnet.Solver.resume`.
 
     Raises:
         CheckpointError: if the folder has no run, its config was changed, or its checkpoint is damaged or belongs to
-            other data.
+            different data.
         DataError: if the data cannot be found or read.
     """
     folder = check_path("folder", folder)
@@ -147,7 +147,7 @@ def resume(folder: AnyPath, *, communicator: Any = None, **options: Any) -> Resu
 
 
 def _check_own(folder: Path, resumed: Solver, begun: Solver) -> None:
-    """Raise CheckpointError where a solver that was resumed is not like the one that the config begins with."""
+    """Raise CheckpointError if the resumed solver differs from a new solver built from the config."""
     pairs = zip(_settings(begun), _settings(resumed), strict=True)
     differing = [name for one, other in pairs for name in {**one, **other} if one.get(name) != other.get(name)]
     if differing:
@@ -159,7 +159,7 @@ def _check_own(folder: Path, resumed: Solver, begun: Solver) -> None:
 
 
 def _settings(solver: Solver) -> tuple[dict[str, Any], ...]:
-    """Of the net, and of its training, which have names in common."""
+    """The settings of the net and those of training, separately, since they share some names."""
     options = {name: value for name, value in solver.options.items() if name not in CHANGEABLE}
     return solver.model.config(), options, {SCHEDULED[name]: each for name, each in solver.schedules.items()}
 
@@ -167,10 +167,10 @@ def _settings(solver: Solver) -> tuple[dict[str, Any], ...]:
 def start_or_resume(
     config: Config, folder: AnyPath, log: Log = print, command: Command = None, **options: Any
 ) -> Result:
-    """`start` in a new folder; `resume` in one that has a run of the same config.
+    """`start` in a new folder, or `resume` if it has a run of the same config.
 
     Raises:
-        CheckpointError: if the folder has another run.
+        CheckpointError: if the folder has a different run.
     """
     folder = check_path("folder", folder)
     if not (folder / CONFIG).exists():
@@ -183,10 +183,10 @@ def start_or_resume(
 
 
 def read_config(folder: AnyPath) -> Config:
-    """The config of a run, if it is what the run was begun with; where its data lie may have changed.
+    """The config of a run, which must be the one it began with; only the location of the data may have changed.
 
     Raises:
-        CheckpointError: with what differs.
+        CheckpointError: if it was changed; it says what differs.
     """
     folder = check_path("folder", folder)
     config = Config.from_toml(folder / CONFIG)
@@ -203,7 +203,7 @@ def read_config(folder: AnyPath) -> Config:
 
 
 def _begun_with(folder: Path) -> dict[str, Any]:
-    """The config saved with the run's environment; empty where that file is gone."""
+    """The config saved with the run's environment; empty if that file is missing."""
     try:
         return dict(json.loads((folder / ENVIRONMENT).read_bytes())["config"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -217,13 +217,13 @@ def _plain(config: Config) -> dict[str, Any]:
 
 
 def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
-    """The data of a config, standardized and augmented; in several processes, the share of this one.
+    """The data of a config, standardized and augmented; with several processes, this one's share.
 
-    Where all rows of a file are trained on, each process reads only its share into memory.
+    If training uses all rows of a file, each process reads only its share into memory.
 
     Raises:
-        DataError: if they cannot be found or read, or do not fit together.
-        ArgumentError: if the name is unknown, or fewer training rows are there than asked for.
+        DataError: if the data cannot be found or read, or do not fit together.
+        ArgumentError: if the name is unknown, or there are fewer training rows than requested.
         OSError: if a file cannot be opened.
     """
     processes = processes or ProcessGroup()
@@ -249,7 +249,7 @@ def _known(name: str) -> str:
 
 
 def environment(solver: Solver) -> dict[str, Any]:
-    """What a run depends on beside its config: versions, machine, the data's hashes and kind, the command."""
+    """What a run depends on besides its config: versions, machine, the data's hashes and kind, the command."""
     return {
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
@@ -268,7 +268,7 @@ def _version(package: str) -> str:
 
 
 def net_of(config: Config, data: Dataset) -> FullyConnectedNet:
-    """The net of a config, for these data."""
+    """The net that a config describes, for these data."""
     given = {name: getattr(config, name) for name in FIELDS if hasattr(config, name)}
     if config.loss == AUTO:
         del given["loss"]
@@ -297,7 +297,7 @@ def _solver(config: Config, data: Dataset, folder: Path | None, **options: Any) 
 
 
 def _schedule(name: str, config: Config) -> str | Schedule | None:
-    """A schedule as the solver takes it; None for a constant one, which suits optimizers without weight decay too."""
+    """A schedule as the solver takes it; None for a constant one, so that optimizers without weight decay accept it."""
     if name == "constant":
         return None
     return EpochDecay(config.decay) if name == "epoch_decay" else name

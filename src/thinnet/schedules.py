@@ -1,4 +1,4 @@
-r"""Schedules: how a hyperparameter changes during training, as a factor of the configured one."""
+r"""Schedules: how a hyperparameter changes during training, as a factor of the configured value."""
 
 import math
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from thinnet.errors import ArgumentError
 
 
 class Schedule(Protocol):
-    """A function of the step that gives the factor of a hyperparameter, such as the learning rate, in that step."""
+    """A function that returns the factor of a hyperparameter, such as the learning rate, at a given step."""
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
-        """The factor in step number `step`, counted from 0."""
+        """The factor at step number `step`, counted from 0."""
 
 
 @knows_arguments
@@ -60,7 +60,7 @@ class EpochDecay(_Checked):
 @knows_arguments
 @dataclass(frozen=True)
 class Cosine(_Checked):
-    """A linear rise from 0 during the fraction `warmup` of all steps, then half a cosine down to `floor`.
+    """A linear rise from 0 during the fraction `warmup` of all steps, then half a cosine wave down to `floor`.
 
     The last step has the factor `floor` itself, so with 0 it changes nothing. That matters where steps are few: with
     one minibatch an epoch it is the whole last epoch, and a `floor` of 0.01, say, makes use of it. PyTorch's
@@ -92,7 +92,7 @@ class Cosine(_Checked):
 @knows_arguments
 @dataclass(frozen=True)
 class OneCycle(_Checked):
-    """Half a cosine from `start` up to 1 during the fraction `warmup` of all steps, another one down to `floor`.
+    """Half a cosine wave from `start` up to 1 during the fraction `warmup` of all steps, then another down to `floor`.
 
     The last step has the factor `floor` itself, as for `Cosine`.
 
@@ -129,10 +129,10 @@ SCHEDULES: dict[str, Any] = {"constant": Constant, "epoch_decay": EpochDecay, "c
 
 
 def as_schedule(schedule: Any, argument: str = "schedule") -> Schedule:
-    """A schedule from its name, from an object, or from None for a constant one; `argument` is what errors name.
+    """A schedule from its name, an object, or None for a constant one; errors call it `argument`.
 
     Raises:
-        ArgumentError: if it is none of these.
+        ArgumentError: if it is anything else.
 
     >>> as_schedule("cosine")
     Cosine(warmup=0.0, floor=0.0)
@@ -154,10 +154,10 @@ def as_schedule(schedule: Any, argument: str = "schedule") -> Schedule:
 
 
 def schedules_of(options: Mapping[str, Any], schedule: Any, weight_decay_schedule: Any = None) -> dict[str, Schedule]:
-    """The schedules of an optimizer's hyperparameters `options`, by their names.
+    """The schedules of an optimizer's hyperparameters `options`, by name.
 
     Raises:
-        ArgumentError: if one is no schedule, or λ is to change and the optimizer has none.
+        ArgumentError: if one is not a schedule, or there is one for λ and the optimizer has no weight decay.
 
     >>> sorted(schedules_of({"learning_rate": 0.1, "weight_decay": 0.01}, None, "cosine"))
     ['learning_rate', 'weight_decay']

@@ -1,4 +1,4 @@
-"""Numerical slopes of a loss that may have kinks: which of them can tell a wrong gradient, and which cannot."""
+"""Numerical slopes of a loss that may have kinks, and whether each can reveal a wrong gradient."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,20 +8,20 @@ import numpy as np
 
 from thinnet.typing import FloatArray
 
-FINER = 8  # how many times smaller each step of a closer look is than the one before
-LOOKS = 4  # steps of a closer look, the first one included
-ROUNDINGS = 16  # units in the last place that a difference of two losses may be wrong by
-PLACES = 6  # where a slope is looked at that disagrees by each step
-HAIR = 2.0  # how far from each other they lie, in the last step
-FIRM = 32  # how many times its own changes from place to place a disagreement must be
+FINER = 8  # how many times smaller each step is than the one before
+LOOKS = 4  # number of steps to try, including the first
+ROUNDINGS = 16  # possible error of a difference of two losses, in units in the last place
+PLACES = 6  # nearby places where a slope is tried that disagrees at every step
+HAIR = 2.0  # how far apart they are, in units of the last step
+FIRM = 32  # a disagreement must be this many times its variation between places
 
 Index = tuple[int, ...]
-Compute = Callable[[], tuple[float, Mapping[str, Any]]]  # the loss and its gradients, of the parameters as they are
-Loss = Callable[[Any], float]  # the same without the gradients; what it takes says nothing
+Compute = Callable[[], tuple[float, Mapping[str, Any]]]  # the loss and its gradients, for the current parameters
+Loss = Callable[[Any], float]  # the same without the gradients; its argument is ignored
 
 
 def around(f: Callable[[FloatArray], Any], x: FloatArray, index: Index, h: float) -> tuple[Any, Any]:
-    """f with one element raised by h and lowered by h; the element is put back even where f fails."""
+    """f with one element of x raised by h, and lowered by h; the element is restored even if f raises."""
     old = x[index]
     try:
         x[index] = old + h
@@ -34,7 +34,7 @@ def around(f: Callable[[FloatArray], Any], x: FloatArray, index: Index, h: float
 
 @contextmanager
 def moved(params: Mapping[str, FloatArray], size: float, number: int) -> Iterator[dict[str, FloatArray]]:
-    """All parameters moved to one of many places close by, and put back in the end; gives the direction taken."""
+    """Move all parameters to nearby place `number`, yield the direction, and restore them at the end."""
     before = {name: w.copy() for name, w in params.items()}
     generator = np.random.default_rng(number)
     direction: dict[str, FloatArray] = {name: generator.standard_normal(w.shape) for name, w in params.items()}
@@ -50,12 +50,12 @@ def moved(params: Mapping[str, FloatArray], size: float, number: int) -> Iterato
 def closer_slope(
     compute: Compute, f: Loss, params: Mapping[str, FloatArray], name: str, index: Index, bound: float, h: float
 ) -> tuple[float, bool]:
-    """The slope at one element by smaller and smaller steps, until one is within `bound` of the analytic one.
+    """The slope at one element, with smaller and smaller steps until it is within `bound` of the analytic one.
 
-    It comes with whether it is firm; it is not where there is a kink, or more rounding than slope.
-    A kink of a ReLU or a hinge within a step spoils its difference; a smaller one most often stays on the kink's side.
-    Where none does, all parameters are moved by a hair: at a kink the two jump then, and may agree; where the loss is
-    smooth, a wrong gradient stays as wrong as it was.
+    Also returns whether it is reliable ("firm"); at a kink, or where rounding dominates, it is not.
+    A kink of a ReLU or a hinge within a step spoils the difference; a smaller step usually stays on one side of it.
+    If none does, all parameters are moved very slightly: at a kink the two slopes then jump and may agree; where the
+    loss is smooth, a wrong gradient stays just as wrong.
     """
 
     def slope() -> float:
@@ -69,7 +69,7 @@ def closer_slope(
         if abs(slopes[-1] - claimed) <= bound:
             return slopes[-1], True
         rounding = ROUNDINGS * float(np.finfo(np.float64).eps) * abs(float(loss)) / step
-        if rounding * FINER > bound:  # the next one would tell nothing
+        if rounding * FINER > bound:  # the next step would show only rounding
             break
     least, last, value = min(abs(slope - claimed) for slope in slopes), slopes[-2:], float(np.median(slopes))
     for number in range(PLACES):
@@ -78,4 +78,4 @@ def closer_slope(
             if abs(last[-1] - float(compute()[1][name][index])) <= bound:
                 return value, False
     blurred = least <= max(FIRM * float(np.ptp(last)), rounding)
-    return value, not blurred  # NaN is firm
+    return value, not blurred  # NaN counts as firm

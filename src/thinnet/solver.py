@@ -1,4 +1,4 @@
-"""Solver: puts a net, its data and the settings of training together; the loop itself is `thinnet.training.loop`."""
+"""Solver: combines a net, its data and the training settings; the loop itself is in `thinnet.training.loop`."""
 
 from __future__ import annotations
 
@@ -45,54 +45,56 @@ if TYPE_CHECKING:
 
 
 class Solver(Progress):
-    """Train a net on a data set by minibatches, and keep the weights that did best on the validation rows.
+    """Train a net on a data set by minibatches, and keep the weights that do best on the validation rows.
 
     Args:
-        model: a `FullyConnectedNet`, or any object with a mapping ``params`` and a method ``loss`` that gives
+        model: a `FullyConnectedNet`, or any object with a mapping ``params`` and a method ``loss`` that returns
             ``(loss, gradients)`` for ``loss(X, y)`` and scores for ``loss(X)``.
         data: a `Dataset`, or a dict with the keys X_train, y_train and, for evaluation, X_val, y_val.
         optimizer: a name in `thinnet.optim.OPTIMIZERS`, or a function ``(w, dw, config) -> (w, config)``.
-        learning_rate: its step size; None for the optimizer's own default.
+        learning_rate: the optimizer's step size; None for its default.
         optimizer_options: its other hyperparameters, such as ``{"weight_decay": 0.01}``.
-        schedule: how the learning rate changes: a name in `thinnet.schedules.SCHEDULES`, or an object of that module.
-        weight_decay_schedule: how the λ of an optimizer with weight decay changes, likewise; None keeps it.  A step
-            decays weights by the learning rate times λ, each as its schedule has it, so a constant λ follows the rate.
-        epochs: passes over the training rows. In each pass every row comes exactly once, in
-            ⌈N / batch_size⌉ minibatches of nearly equal sizes; see `thinnet.data.batches.BatchOrder`, also for the one
-            case of a minibatch of 3 rows where batch_size is 2.
-        batch_size: the most rows in a minibatch, at least 2 with batch normalization; all rows where there are fewer.
+        schedule: how the learning rate changes: a name in `thinnet.schedules.SCHEDULES`, or an object from that module.
+        weight_decay_schedule: the same for the λ of an optimizer with weight decay; None keeps λ constant.  A step
+            decays weights by the scheduled learning rate times the scheduled λ, so with a constant λ the decay
+            follows the learning rate.
+        epochs: passes over the training rows. In each pass every row is used exactly once, in
+            ⌈N / batch_size⌉ minibatches of nearly equal size; see `thinnet.data.batches.BatchOrder`, also for the only
+            exception, a minibatch of 3 rows with batch_size 2.
+        batch_size: the maximum number of rows in a minibatch, at least 2 with batch normalization; if there are fewer
+            rows, all of them.
         patience: stop when validation accuracy has not risen for this many epochs.
-        eval_train_rows: how many training rows, drawn once, to evaluate on after each epoch; None for all.
+        eval_train_rows: how many training rows, sampled once, to evaluate on after each epoch; None for all.
         eval_val_rows: the same for the validation rows.
-        print_every: steps between two printed losses.
+        print_every: steps between printed losses.
         verbose: whether to print.
         progress: whether to show a progress bar; by default in terminals only.
         seed: fixes the order of the batches; by default the model's own seed, or a fresh one.
         sampling: ``"epoch"`` or ``"replacement"``; see `thinnet.data.batches.BatchOrder`.
         callbacks: `thinnet.callbacks.Callback` objects.
         checkpoint_dir: a folder for checkpoints, from which `Solver.resume` continues bit for bit.  Only for a
-            `FullyConnectedNet` with an optimizer by name and a schedule of `thinnet.schedules`.  With it, Ctrl-C or
+            `FullyConnectedNet` with a named optimizer and a schedule from `thinnet.schedules`.  With it, Ctrl-C or
             SIGTERM ends training after the current step with everything saved; a second one ends it at once.
-        checkpoint_every: steps between two checkpoints; by default an epoch.  One more is written at the end.
-        communicator: of mpi4py, such as ``MPI.COMM_WORLD``, to train one net in all of its processes; each of them
-            makes the same solver and trains.  Only for a `FullyConnectedNet` with an optimizer by name.  The result
-            does not depend on how many there are, up to rounding.  The process of rank 0 alone prints, calls the
-            callbacks and writes.  `data` may be the process's share (`Dataset.shared`) or, on all of them, the whole.
-        batch_statistics: in several processes, whether batch normalization uses the mean and the variance of the
-            whole minibatch, ``"global"``, or of the rows that each process has of it, ``"local"``: fewer messages, and
-            results that depend on the number of processes.
-        precision: ``"bfloat16"`` to train in mixed precision a net that is not built for it; None for the net's own.
-            See `FullyConnectedNet`.
+        checkpoint_every: steps between checkpoints; by default an epoch.  A final one is written at the end.
+        communicator: an mpi4py communicator, such as ``MPI.COMM_WORLD``, to train one net in all of its processes;
+            each makes the same solver and trains.  Only for a `FullyConnectedNet` with a named optimizer.  Up to
+            rounding, the result does not depend on the number of processes.  Only rank 0 prints, calls the callbacks
+            and writes.  `data` may be each process's share (`Dataset.shared`) or, on every process, the whole.
+        batch_statistics: with several processes, whether batch normalization uses the mean and variance of the whole
+            minibatch, ``"global"``, or of each process's rows, ``"local"``, which sends fewer messages but makes
+            results depend on the number of processes.
+        precision: ``"bfloat16"`` to train a net in mixed precision even if it was not built for it; None for the
+            net's own precision.  See `FullyConnectedNet`.
         mixup: mix each row of a minibatch, and its target, with another row's, by a share drawn in each step from
-            Beta(mixup, mixup); 0 for none.  The losses of the steps are then those of mixed rows.  Not with the loss
-            "svm", and in one process only; see `thinnet.data.mixup.MixedRows`.
-        ema_decay: average the weights over the steps, exponentially, and use the average in place of the weights
-            themselves: it is evaluated, and what the net ends with; 0.999 is usual.  Running statistics are averaged
-            too.  Callbacks see the weights that are trained, and so does whoever interrupts training.  Only for a
-            `FullyConnectedNet`; see `thinnet.training.averaging.WeightAverage`, also for what a step costs.
+            Beta(mixup, mixup); 0 for none.  The recorded losses are then those of mixed rows.  Not with the loss
+            "svm", and only in one process; see `thinnet.data.mixup.MixedRows`.
+        ema_decay: decay of an exponential moving average of the weights, which is evaluated, and kept at the end,
+            instead of the weights themselves; 0.999 is usual.  Running statistics are averaged too.  Callbacks see the
+            weights being trained, and an interrupted net is left with them.  Only for a `FullyConnectedNet`; see
+            `thinnet.training.averaging.WeightAverage`, also for its cost per step.
 
     Attributes:
-        state: the `thinnet.training.state.TrainingState` that callbacks get.
+        state: the `thinnet.training.state.TrainingState` that callbacks receive.
         history: the `History` of losses and accuracies.
         iteration: how many steps have been taken.
         best_val_accuracy: the best validation accuracy so far; 0 before there is one.
@@ -101,7 +103,7 @@ class Solver(Progress):
 
     Raises:
         ArgumentError: if an argument is unknown, outside its limits, or does not fit the others.
-        CheckpointError: if `checkpoint_dir` cannot be written, or holds another run.
+        CheckpointError: if `checkpoint_dir` cannot be written, or has another run.
 
     >>> from thinnet.nets import FullyConnectedNet
     >>> import numpy as np
@@ -177,7 +179,7 @@ class Solver(Progress):
         shown = defaults.progress() if progress is None else progress
         self._bar = ProgressBar() if shown and self.processes.rank == 0 else None
         own = all_callbacks(callbacks, self.patience, self._bar, has_validation=self._validates)
-        self.callbacks = own if self.processes.rank == 0 else []  # the others call nobody
+        self.callbacks = own if self.processes.rank == 0 else []  # only rank 0 calls callbacks
         self._saving = self._make_saving(checkpoint_dir, checkpoint_every)
 
     def _fresh_state(self, epochs: int, ema_decay: float | None) -> TrainingState:
@@ -199,20 +201,20 @@ class Solver(Progress):
     ) -> Solver:
         """A solver that continues from the newest checkpoint in a folder; call its ``train()``.
 
-        Losses, accuracies and weights are then, to the last bit, those of the run as if it had never been interrupted;
-        on another number of processes than before, to rounding.
+        Losses, accuracies and weights are then bit for bit those of an uninterrupted run; with a different number of
+        processes, they agree up to rounding.
 
         Args:
             checkpoint_dir: the folder that the run was given.
             data: the same data as before.
             model: the net to continue with, whose weights are replaced; by default one is built like the first.
-            communicator: as for the solver; there may be another number of processes than before.
-            changes: any of verbose, progress, print_every, callbacks, checkpoint_every and epochs, in place of
-                what the run had; epochs are those of the whole run.
+            communicator: as for the solver; the number of processes may differ from before.
+            changes: any of verbose, progress, print_every, callbacks, checkpoint_every and epochs, to replace the
+                run's settings; epochs counts those of the whole run.
 
         Raises:
-            CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
-            ArgumentError: if something else is to be changed.
+            CheckpointError: if there is no checkpoint, it is damaged, or it belongs to different data or another net.
+            ArgumentError: if `changes` has anything else.
         """
         from thinnet.nets.saving import readable_contents
         from thinnet.storage.checkpoint import restore
@@ -227,7 +229,7 @@ class Solver(Progress):
         check_not_fewer(solver.state, changes)
         solver._saving = solver._make_saving(folder, every, resumed=True)
         solver._resumed = True
-        if model is not None:  # only now, so that its weights stay as they are where anything is refused
+        if model is not None:  # only now, so that its weights do not change if anything above raises
             model.state.assign(net.state)
             model.fused = net.fused
         return solver
@@ -239,17 +241,17 @@ class Solver(Progress):
             raise ArgumentError(
                 "checkpoint_every must be None without checkpoint_dir, got a number. Give checkpoint_dir too."
             )
-        from thinnet.training.saving import Saving  # which takes a while to import
+        from thinnet.training.saving import Saving  # slow to import
 
         return Saving(self._run(), check_path("checkpoint_dir", folder), every, self.processes, resumed)
 
     @property
     def fingerprint(self) -> dict[str, str]:
-        """The hashes of the data, where checkpoints are written."""
+        """The hashes of the data, if checkpoints are written."""
         return {} if self._saving is None else self._saving.run.fingerprint
 
     def _run(self) -> Run:
-        """What a checkpoint holds."""
+        """The contents of a checkpoint."""
         from thinnet.storage.checkpoint import Run, check_schedules
 
         check_schedules(self.schedules)
@@ -258,13 +260,13 @@ class Solver(Progress):
 
     @property
     def optimizer(self) -> FlatOptimizer:
-        """The optimizer of a `FullyConnectedNet` that is trained by a named one."""
+        """The optimizer, if it is a named one and the model is a `FullyConnectedNet`."""
         assert isinstance(self._update, NetUpdate)
         return self._update.optimizer
 
     @property
     def options(self) -> dict[str, Any]:
-        """The arguments that say how training goes, as JSON can hold them; the schedules are apart."""
+        """The training settings as JSON values, without the schedules."""
         hyperparameters = dict(self.optimizer.options)
         return {
             "optimizer": self.optimizer.name,
@@ -289,8 +291,8 @@ class Solver(Progress):
         """Take the remaining steps, evaluate after each epoch, and end with the best weights in the model.
 
         Args:
-            epochs: train for this many more epochs, beyond those that the solver was made for.  The schedule is then
-                laid over all of them.
+            epochs: train for this many epochs more than the solver was made for.  The schedule then spans all of
+                them.
 
         Returns:
             The `History`, which is also kept in `history`.
@@ -299,8 +301,8 @@ class Solver(Progress):
             ArgumentError: if training is finished and `epochs` is not given.
             NumericalError: if a loss or a gradient becomes NaN or infinite; the model then has the last good weights.
             CheckpointError: if a checkpoint cannot be written, or another run is writing to the folder.
-            KeyboardInterrupt: after Ctrl-C, where there is a checkpoint_dir.
-            thinnet.training.interrupts.Terminated: a SystemExit of status 143, after SIGTERM, likewise.
+            KeyboardInterrupt: after Ctrl-C, if there is a checkpoint_dir.
+            thinnet.training.interrupts.Terminated: a SystemExit of status 143, after SIGTERM, under the same condition.
         """
         state = self.state
         if epochs is not None:
@@ -316,7 +318,7 @@ class Solver(Progress):
     def _train(self) -> History:
         state = self.state
         self._started = time.perf_counter() - (self.history.seconds[-1] if self.history.seconds else 0)
-        if not self._resumed:  # a run that was stopped for a reason stays stopped when it is resumed
+        if not self._resumed:  # a run that was stopped stays stopped when it is resumed
             state.stop_reason = None
         self._resumed = False
         make_writable(self.model)
@@ -326,7 +328,7 @@ class Solver(Progress):
             with compilation_announced(self._say) if self.verbose else nullcontext():
                 self._loop.run(self.step, self._after_step)
         except NumericalError as error:
-            if state.average is not None:  # which may have what is not finite
+            if state.average is not None:  # it may not be finite either
                 state.average.count = 0
             if not state.weights.restored_if_wrong():
                 raise
@@ -363,13 +365,13 @@ class Solver(Progress):
         return self._loop.step()
 
     def evaluate(self, split: str) -> Evaluation:
-        """The accuracy and the loss of a split's sampled rows; R² in place of accuracy where targets are values."""
+        """The accuracy (R² if the targets are values) and the loss on a split's sampled rows."""
         if not self.data.total_rows(split):
-            self.data.labels(split)  # which says that there are none
+            self.data.labels(split)  # raises an error that says so
         return evaluate(self.model, self.data, split, self._rows_to_evaluate(split), self.processes)
 
     def accuracy(self, split: str) -> float:
-        """The accuracy alone."""
+        """Only the accuracy."""
         return self.evaluate(split).accuracy
 
     def _rows_to_evaluate(self, split: str) -> IntArray:

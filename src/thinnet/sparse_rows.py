@@ -1,4 +1,4 @@
-"""Standardized sparse rows, which are never made dense: what the first layer of a net needs of them."""
+"""Standardized sparse rows that are never made dense: the operations that a net's first layer needs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 class SparseRows:
-    r"""Rows :math:`x_i = c + \delta_i`: one that all have in common, and what each differs from it by, both compressed.
+    r"""Rows :math:`x_i = c + \delta_i`: a row c common to all, plus each row's differences from it, both sparse.
 
-    Standardization turns the zeros of a sparse matrix into numbers, but in all rows into the same ones, c. So
-    X · W = δ · W + c · W, and Xᵀ · dz = δᵀ · dz + c ⊗ Σ dz, at the cost of the elements that are there.
+    Standardization makes the zeros of a sparse matrix nonzero, but with the same values c in every row. So
+    X · W = δ · W + c · W, and Xᵀ · dz = δᵀ · dz + c ⊗ Σ dz, at a cost proportional to the stored elements.
 
     Args:
         common: a (1, D) `scipy.sparse.csr_array` of float64.
-        differences: an (N, D) one of floats, in which no element occurs twice.
+        differences: an (N, D) `scipy.sparse.csr_array` of floats without duplicate elements.
 
     >>> from scipy import sparse
     >>> common, differences = sparse.csr_array([[0.0, 1.0]]), sparse.csr_array([[2.0, 0.0], [0.0, 3.0]])
@@ -43,7 +43,7 @@ class SparseRows:
         return out
 
     def matmul(self, W: FloatArray, out: FloatArray) -> None:
-        """Write the product with the (D, M) matrix W into the (N, M) array `out`, which may be of a wider dtype."""
+        """Write the product with the (D, M) matrix W into the (N, M) array `out`, which may have a wider dtype."""
         shared = np.zeros((1, W.shape[1]))
         if sparse := kernel():
             product = sparse.product if W.flags.c_contiguous else sparse.product_by_columns
@@ -53,7 +53,7 @@ class SparseRows:
             np.add(self.differences @ W, self.common @ W, out=out, casting="same_kind")
 
     def weight_gradient(self, dz: FloatArray, out: FloatArray) -> None:
-        """Write the gradient with respect to W, of (N, M) gradients with respect to the product, into `out`, (D, M)."""
+        """Write the (D, M) gradient with respect to W into `out`, given `dz`, the (N, M) gradient of the product."""
         total = dz.sum(axis=0, dtype=np.float64)[None]
         out[...] = 0
         if sparse := kernel():
@@ -67,7 +67,7 @@ class SparseRows:
             out[self.common.indices] += np.outer(self.common.data, total).astype(out.dtype)
 
     def mixed(self, partners: IntArray, share: Any) -> SparseRows:
-        """share · rows + (1 − share) · rows[partners]; what all rows have in common stays."""
+        """share · rows + (1 − share) · rows[partners]; the common row does not change."""
         own, other = self.differences, self.differences[partners]
         return SparseRows(self.common, own * share + other * type(share)(1 - share))
 
@@ -77,7 +77,7 @@ class SparseRows:
 
 
 def kernel() -> Any:
-    """The module `thinnet.kernels.sparse`, or None where there are no kernels."""
+    """The module `thinnet.kernels.sparse`, or None if there are no kernels."""
     if not kernels.available():
         return None
     from thinnet.kernels import sparse

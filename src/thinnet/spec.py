@@ -1,4 +1,4 @@
-"""Spec: what a fully connected net is, apart from the numbers in it."""
+"""Spec: what a fully connected net is, apart from its weights."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Spec:
     dtype: Any = defaults.DTYPE
     precision: Precision | None = None
     class_names: Sequence[str] = ()
-    seed: int = None  # type: ignore[assignment]  # one is drawn, so that what was built can be built again
+    seed: int = None  # type: ignore[assignment]  # if None, one is drawn and stored, so that the net can be rebuilt
 
     def __post_init__(self) -> None:
         checked = {
@@ -104,22 +104,22 @@ class Spec:
 
     @property
     def dims(self) -> tuple[int, ...]:
-        """The number of units of each level: inputs, hidden layers, scores."""
+        """The number of units at each level: inputs, hidden layers, scores."""
         return (self.input_dim, *self.hidden_dims, self.num_classes)
 
     @property
     def thins(self) -> bool:
-        """Whether a training step works on a part of the units only."""
+        """Whether a training step computes only some of the units."""
         return self.dropout_mask == "batch" and self.dropout > 0 and bool(self.hidden_dims)
 
     @property
     def order(self) -> Order:
-        """How matrices lie in memory: a unit's weights together where units are taken out of them one by one."""
+        """The memory layout of matrices: each unit's weights are contiguous if single units are gathered from them."""
         return "F" if self.dropout_mask == "batch" else "C"
 
     @property
     def loss_options(self) -> dict[str, float]:
-        """What the loss takes in training, beside scores, targets and weights."""
+        """The arguments of the loss in training, besides scores, targets and weights."""
         return {"label_smoothing": self.label_smoothing} if LOSSES[self.loss].smooths else {}
 
     def shapes(self) -> Shapes:
@@ -139,7 +139,7 @@ class Spec:
         return {f"running_{kind}{i}": (dim,) for i, dim in numbered for kind in ("mean", "var")}
 
     def check_outputs(self) -> None:
-        """Raise ArgumentError where there is one score for classes, whose probability is always 1."""
+        """Raise ArgumentError if classes have only one score, whose probability would always be 1."""
         if self.num_classes == 1 and LOSSES[self.loss].targets == "labels":
             raise ArgumentError(
                 f"num_classes must be an integer >= 2 with loss={self.loss!r}, got 1, with which there is nothing to "
@@ -147,22 +147,22 @@ class Spec:
             )
 
     def replace(self, **changes: Any) -> Spec:
-        """Another one with some fields changed; an unknown name is refused, with the nearest known one."""
+        """A copy with some fields changed; an unknown name raises an error with the nearest known one."""
         check_keys("changes", changes, FIELDS)
         return replace(self, **changes)
 
     def of_dtype(self, dtype: Any) -> Spec:
-        """The same in another dtype; in float64 without mixed precision."""
+        """A copy with another dtype; float64 turns mixed precision off."""
         return self.replace(dtype=dtype, precision=self.precision if _dtype(dtype) == np.float32 else None)
 
     def config(self) -> dict[str, Any]:
-        """The fields as JSON can hold them."""
+        """The fields as JSON values."""
         lists = {name: list(getattr(self, name)) for name in ("hidden_dims", "class_names")}
         return {**asdict(self), **lists, "dtype": self.dtype.name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Spec:
-        """What `config` gave, read again; fields that it lacks take their defaults."""
+        """The spec from what `config` returned; missing fields take their defaults."""
         if not isinstance(config, Mapping):
             raise ArgumentError(f"config must be a mapping, got {shown(config)}. Give that of a net: net.config().")
         check_keys("config", config, FIELDS)
@@ -178,7 +178,7 @@ FIELDS = tuple(field.name for field in fields(Spec))
 
 
 def checked_dims(dims: Any, name: str = "hidden_dims") -> tuple[int, ...]:
-    """A sequence of whole numbers within the limit kept for `name`."""
+    """The dims as a tuple of integers within the limit for `name`."""
     if not np.iterable(dims) or isinstance(dims, str):
         raise ArgumentError(f"{name} must be a sequence of integers, got {dims!r}. Write [100] for a single one.")
     return tuple(check_number(f"{name}[{i}]", dim, name) for i, dim in enumerate(dims))

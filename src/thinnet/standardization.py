@@ -1,4 +1,4 @@
-"""Standardization: how a raw row becomes what a net takes."""
+"""Standardization: how raw rows become the inputs of a net."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Standardization:
-    """How a raw row becomes what a net takes: ``(row − mean) · scale``, no further from zero than `limit`.
+    """How raw rows become the inputs of a net: ``(row − mean) · scale``, clipped to ±`limit`.
 
-    All of it is computed in float64, since a difference of large float32 numbers would be noise, and cast at the end.
+    Everything is computed in float64, since a difference of large float32 numbers would be noise, and cast at the end.
 
     Attributes:
         mean, scale: (D,) float64.
@@ -32,7 +32,7 @@ class Standardization:
     limit: float = np.inf
 
     def __getitem__(self, columns: slice) -> Standardization:
-        """That of some columns alone."""
+        """The standardization of some columns."""
         return Standardization(self.mean[columns], self.scale[columns], self.limit)
 
     def rows(self, X: AnyArray, dtype: Any = np.float64) -> FloatArray:
@@ -40,7 +40,7 @@ class Standardization:
         return self._clipped(np.subtract(X, self.mean, dtype=np.float64), self.scale).astype(dtype, copy=False)
 
     def sparse_rows(self, X: Any, dtype: Any = np.float64) -> SparseRows:
-        """The standardized rows of a compressed matrix in which no element occurs twice."""
+        """The standardized rows of a compressed sparse matrix without duplicate elements."""
         from scipy import sparse
 
         columns = self._columns_of_zeros
@@ -49,7 +49,7 @@ class Standardization:
         return SparseRows(sparse.csr_array(common, shape=(1, X.shape[1])), sparse.csr_array(parts, shape=X.shape))
 
     def _differences(self, data: AnyArray, columns: IntArray, dtype: Any) -> FloatArray:
-        """By how much the standardized elements in these columns differ from standardized zeros."""
+        """The differences between the standardized elements in these columns and standardized zeros."""
         if sparse := kernel():
             out = np.empty(len(data), dtype)
             sparse.differences(data, columns, self.mean, self.scale, self.limit, out)
@@ -65,12 +65,12 @@ class Standardization:
 
     @functools.cached_property
     def _zeros(self) -> FloatArray:
-        """What a row of zeros becomes."""
+        """The standardized row of zeros."""
         return self._clipped(0 - self.mean, self.scale)
 
     @functools.cached_property
     def _columns_of_zeros(self) -> IntArray:
-        """The columns in which that is not zero."""
+        """The columns in which the standardized row of zeros is not zero."""
         return np.flatnonzero(self._zeros)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from thinnet.spec import Spec
 
 @dataclass
 class State:
-    """Parameters, running statistics, and how many training steps have drawn masks so far.
+    """Parameters, running statistics, and the number of training steps that have drawn masks.
 
     Attributes:
         params: W1, b1, (gamma1, beta1), ... in one flat buffer.
-        running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
-        step: counts up by one in each training step.
+        running: batch normalization's running_mean1, running_var1, ..., in the same kind of buffer.
+        step: increases by one in each training step.
     """
 
     params: Parameters
@@ -26,7 +26,7 @@ class State:
 
     @classmethod
     def initial(cls, spec: Spec) -> State:
-        """The first weights, drawn from the seed of a spec; biases 0, γ 1, β 0, running means 0 and variances 1."""
+        """The initial weights, drawn from the seed of a spec; biases 0, γ 1, β 0, running means 0 and variances 1."""
         state = cls.empty(spec)
         generator = np.random.default_rng(spec.seed)
         for name, array in state.params.items():
@@ -47,13 +47,13 @@ class State:
         )
 
     def like(self, spec: Spec) -> State:
-        """A copy in the layout and the dtype of a spec whose arrays have the same shapes."""
+        """A copy in the memory layout and dtype of a spec whose arrays have the same shapes."""
         other = State.empty(spec)
         other.assign(self)
         return other
 
     def assign(self, other: State) -> None:
-        """Take over the numbers of another state, into the buffers of this one."""
+        """Copy the values of another state into the buffers of this one."""
         for mine, theirs in ((self.params, other.params), (self.running, other.running)):
             if mine.order == theirs.order:
                 mine.flat[:] = theirs.flat
@@ -62,5 +62,5 @@ class State:
         self.step = other.step
 
     def copy(self) -> State:
-        """A copy with buffers of its own."""
+        """A copy with its own buffers."""
         return State(self.params.copy(), self.running.copy(), self.step)

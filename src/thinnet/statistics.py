@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from thinnet.errors import require
 
-ROUNDING = 1e-12  # accuracies that differ by less are equal
-NUDGE = 1e-9  # more than what floats are off by, and less than any digit that is shown
+ROUNDING = 1e-12  # accuracies that differ by less count as equal
+NUDGE = 1e-9  # more than floating-point error, and less than any displayed digit
 
 
 def rounded(value: float, kind: str = ".3f") -> str:
-    """A number as a decimal, with halves rounded away from zero, so that 0.9625 and 96.25 % agree.
+    """Format a number, rounding halves away from zero, so that 0.9625 and 96.25 % agree.
 
     >>> rounded(0.9625), rounded(96.25, ".1f")
     ('0.963', '96.3')
@@ -21,7 +21,7 @@ def rounded(value: float, kind: str = ".3f") -> str:
 
 @dataclass(frozen=True)
 class Spread:
-    """The mean of some numbers and their standard deviation, which is None for a single one."""
+    """The mean and standard deviation of some numbers; the latter is None for a single number."""
 
     mean: float
     deviation: float | None
@@ -51,7 +51,7 @@ class Difference:
 
     mean: float
     error: float  # standard error of the mean; NaN for one pair
-    p: float  # two-sided; NaN where there is no test: for one pair, and where all differences are alike
+    p: float  # two-sided; NaN if there is no test: for one pair, or if all differences are equal and not zero
     count: int
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
         t = mean / (s / √n) with n − 1 degrees of freedom
 
     Args:
-        first, second: equally many numbers, the k-th of both got under equal circumstances, such as the same seed.
+        first, second: equally many numbers; the k-th of each come from the same conditions, such as the same seed.
 
     Raises:
         MissingExtraError: if SciPy is not installed.
@@ -90,7 +90,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     if summary.deviation is None:
         return Difference(summary.mean, math.nan, math.nan, 1)
     error = summary.deviation / math.sqrt(summary.count)
-    if error <= ROUNDING:  # Student's t would be infinite, or rounding divided by rounding
+    if error <= ROUNDING:  # t would be infinite, or one rounding error divided by another
         alike = 1.0 if abs(summary.mean) <= ROUNDING else math.nan
         return Difference(summary.mean, 0.0, alike, summary.count)
     special = require("scipy.special", extra="report", purpose="a paired t-test")

@@ -1,8 +1,8 @@
 """Subnormal numbers, closer to zero than `np.finfo(dtype).tiny`: processors take a hundred times as long for them.
 
-Weights under a penalty, and averages of gradients, shrink by a factor a step; they would end there, or come to rest
-right above, where what they are changed by is subnormal. So they become zero before: an average where it is subnormal,
-a weight where its square is. Then a weight's products with ordinary numbers, and its decay, are never subnormal.
+Weights under a penalty, and averages of gradients, shrink by a factor each step. They would become subnormal, or stop
+just above, where each change is subnormal. So they are set to zero first: an average when it is subnormal, a weight
+when its square is. Then a weight's products with ordinary numbers, and its decay, are never subnormal.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from thinnet.typing import FloatArray
 
 
 def settled(w: FloatArray) -> FloatArray:
-    """Weights, with zeros where their square is subnormal.
+    """The weights, with zeros where their squares are subnormal.
 
     >>> settled(np.array([1.0, 1e-155]))
     array([1., 0.])
@@ -42,5 +42,5 @@ def scaled_square(factor: Any, x: FloatArray) -> FloatArray:
 
 
 def _without_small(x: FloatArray, least: Any) -> FloatArray:
-    small = np.abs(x) < least  # in this form, so that NaN stays
+    small = np.abs(x) < least  # written so that NaN stays NaN
     return np.where(small, x.dtype.type(0), x) if small.any() else x

@@ -1,4 +1,4 @@
-"""Sweeps: many runs, each in its own folder, in parallel if wanted; started again, one does only what is missing."""
+"""Sweeps: many runs, each in its own folder, in parallel if wanted; a restarted sweep does only the missing runs."""
 
 import hashlib
 import sys
@@ -24,23 +24,23 @@ from thinnet.storage.files import make_folder
 from thinnet.typing import AnyPath
 
 BACKENDS = ("loky", "dask")
-CHECKPOINT_EVERY = 1000  # steps: what an interruption of a long run may cost; short ones are begun again
-LONGEST_NAME = 100  # letters of a folder's name; file systems refuse more than 255 bytes
+CHECKPOINT_EVERY = 1000  # steps: the most that an interrupted run loses; short runs start over
+LONGEST_NAME = 100  # characters of a folder name; file systems reject more than 255 bytes
 PURPOSE = "running side by side"
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Where the runs of a sweep are computed.
+    """Where the runs of a sweep are executed.
 
     Args:
-        jobs: how many at a time; 1 for this process alone.  A cluster with an address takes as many as it has threads.
+        jobs: how many runs at a time; 1 uses only this process.  A cluster at an address runs one on each thread.
         backend: ``"loky"`` for processes of this machine, or ``"dask"`` for a cluster, whose machines must all see
             the sweep's folder and the data under the same paths.
         address: of the cluster's scheduler, such as ``"tcp://10.0.0.1:8786"``; without it, a local one is started.
 
     Raises:
-        ArgumentError: if a value cannot be.
+        ArgumentError: if a value is invalid.
     """
 
     jobs: int = 1
@@ -71,20 +71,20 @@ def run(
     """Train every config whose results are not yet in the folder.
 
     Args:
-        configs: what to train, every one with a seed.
-        folder: gets a folder for each run, named after what distinguishes it.
-        workers: where it is computed.
-        log: called with a line of text as each result comes.
-        progress: whether to show bars; by default in terminals only.
+        configs: what to train; each needs a seed.
+        folder: receives a folder for each run, named after what distinguishes it.
+        workers: where the runs are executed.
+        log: called with a line of text as each result arrives.
+        progress: whether to show progress bars; by default in terminals only.
 
     Returns:
         All runs, in the order of the configs.
 
     Raises:
-        NumericalError: if runs failed; all others are finished and kept.
+        NumericalError: if runs failed; all other runs finish and are kept.
         DataError: if the data cannot be found or read.
-        CheckpointError: if the folder is that of a run, or a run's holds another run, or a damaged checkpoint.
-        MissingExtraError: if joblib, or for Dask distributed, is not installed.
+        CheckpointError: if the folder is itself a run, or a run's folder has another run or a damaged checkpoint.
+        MissingExtraError: if joblib, or distributed for Dask, is not installed.
         OSError: if the folder cannot be written.
     """
     if isinstance(configs, Config | Mapping | str):
@@ -119,12 +119,12 @@ def run(
 
 
 def names(configs: Sequence[Config]) -> list[str]:
-    """A folder's name for each config: the fields that differ, the seed, and a hash of all that decides the run.
+    """A folder name for each config: the fields that differ, the seed, and a hash of all that determines the run.
 
-    Where the data are a file, its contents decide, so that a changed file makes other runs.
+    A data file counts by its contents, so a changed file means new runs.
 
     Raises:
-        DataError: if such a file cannot be read.
+        DataError: if a data file cannot be read.
 
     >>> [name[:-9] for name in names([Config(dropout=0.0, seed=1), Config(dropout=0.5, seed=1)])]
     ['dropout-0-seed-1', 'dropout-0.5-seed-1']
@@ -142,7 +142,7 @@ def names(configs: Sequence[Config]) -> list[str]:
 
 
 def _digest(path: Path) -> str:
-    """The hash of a file of data."""
+    """The hash of a data file."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -160,7 +160,7 @@ def _results(missing: Sequence[tuple[Config, Path]], workers: Workers, progress:
         return (_one(config, run_folder, progress) for config, run_folder in missing)
     located = []
     for config, run_folder in missing:
-        if config.data == "cifar10" and not config.root:  # workers elsewhere may look in vain, or download it each
+        if config.data == "cifar10" and not config.root:  # workers elsewhere may not find it, or each download it
             config = replace(config, root=str(find_cifar10().absolute()))
         located.append((config, run_folder.absolute()))
     return _side_by_side(located, workers)
@@ -187,15 +187,15 @@ def _backend(joblib: Any, workers: Workers) -> Iterator[None]:
 
 
 def _limited(config: Config, run_folder: Path, command: Sequence[str]) -> tuple[Path, str]:
-    """One run with BLAS on one thread, since each worker computes at the same time."""
+    """One run with single-threaded BLAS, since the workers run at the same time."""
     limits = require("threadpoolctl", extra="sweep", purpose=PURPOSE).threadpool_limits
-    products()  # loaded now, or the limit would not reach it
+    products()  # load the library now, or the limit would not apply to it
     with limits(limits=1):
         return _one(config, run_folder, progress=False, command=command)
 
 
 def _one(config: Config, run_folder: Path, progress: bool, command: Sequence[str] | None = None) -> tuple[Path, str]:
-    """Start a run, or resume it where it was interrupted."""
+    """Start a run, or resume it if it was interrupted."""
     options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
     try:
         runs.start_or_resume(config, run_folder, lambda text: None, command=command, **options)

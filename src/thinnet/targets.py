@@ -1,4 +1,4 @@
-"""Labels and values as people have them, in the two forms that losses take."""
+"""Converts users' labels and values to the two forms that losses take."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -12,23 +12,23 @@ from thinnet.checks import Error, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-SHARES_OFF = 0.02  # how far from 1 the shares of a row may sum to, in half precision too
-MANY_CLASSES = 100  # up to which there may be as many as rows
+SHARES_OFF = 0.02  # how far from 1 the sum of a row's shares may be, even in half precision
+MANY_CLASSES = 100  # up to this many, there may be as many classes as rows
 
 
 def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     """Labels as (N,) int64, or as (N,) text; values as float32 or float64.
 
-    Floats of one axis that are all whole numbers from 0 on are taken for labels, and so is a single column of integers
-    or of text; several columns of integers for values.
+    A 1-D float array of nonnegative whole numbers counts as labels, and so does a single column of integers or text.
+    Several columns of integers count as values.
 
     Raises:
-        error: if it holds something else.
+        error: if it holds anything else.
     """
     array: AnyArray = as_array(name, y, error)
-    if array.dtype.kind == "U" and isinstance(y, list | tuple):  # NumPy has made text of NaN and of numbers, too
+    if array.dtype.kind == "U" and isinstance(y, list | tuple):  # NumPy has turned NaN and numbers into text, too
         array = np.array(y, object)
-    if array.dtype.kind == "O":  # as data frames keep text
+    if array.dtype.kind == "O":  # how data frames store text
         array = uniform(name, array, error)
     if array.dtype.kind == "S":
         array = np.char.decode(array, "latin1")
@@ -52,12 +52,12 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
 
 
 def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = ()) -> AnyArray:
-    """Targets as a loss on ``"labels"``, or of another `kind`, takes them from a net of so many outputs.
+    """Targets in the form that a loss of this `kind`, such as ``"labels"``, takes for a net with `num_outputs` outputs.
 
     Text is numbered in the order of `class_names`.
 
     Raises:
-        ArgumentError: if they are text and there are no names, or something else.
+        ArgumentError: if they are text and there are no names, or are neither labels nor values.
     """
     targets = as_targets(name, y)
     if targets.dtype.kind == "U" and class_names:
@@ -74,9 +74,9 @@ def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Seq
 
 
 def check_shares(name: str, y: AnyArray) -> None:
-    """Raise where the targets (N, C) of a loss on classes do not sum to 1 in each row.
+    """Raise if the targets (N, C) of a loss on classes do not sum to 1 in each row.
 
-    The loss of a row with none would be 0, and that of one with several would weigh as much as theirs together.
+    A row without a class would have a loss of 0, and a row with several would count several times.
     """
     off = np.abs(y.sum(axis=1, dtype=np.float64) - 1)
     if off.max() > SHARES_OFF:
@@ -88,19 +88,19 @@ def check_shares(name: str, y: AnyArray) -> None:
 
 
 def as_values(y: AnyArray) -> AnyArray:
-    """Targets of one axis as the single column of values that a loss on values takes."""
+    """1-D targets as a single column of values, the form that losses on values take."""
     return y.reshape(-1, 1).astype(np.float64) if y.ndim == 1 else y
 
 
 def checked_targets(
     arrays: Mapping[str, Any], class_names: tuple[str, ...] = ()
 ) -> tuple[dict[str, AnyArray], tuple[str, ...], bool]:
-    """The targets of all splits in one form, by the names of their arguments; the classes' names; if labels are text.
+    """The targets of all splits in one form, by argument name; the class names; and whether the labels are text.
 
-    Text becomes its number among the names. Where any split's floats of one axis are not whole, all are values.
+    Text becomes its index in the names. If any split has 1-D floats that are not whole, all are values.
 
     Raises:
-        DataError: if there is text beside numbers, or none of the names.
+        DataError: if text is mixed with numbers, or a label is not in the names.
     """
     targets = {name: as_targets(name, y, DataError) for name, y in arrays.items()}
     kinds = {name: y.dtype.kind for name, y in targets.items()}
@@ -113,10 +113,10 @@ def checked_targets(
 
 
 def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = DataError) -> IntArray:
-    """The indices of labels that are text in the names of the classes.
+    """The indices of text labels in the class names.
 
     Raises:
-        error: if there are numbers, or there is none of the names.
+        error: if they are numbers, or a label is not in the names.
     """
     if y.dtype.kind != "U" or y.ndim != 1:
         raise error(
@@ -134,17 +134,17 @@ def numbered(name: str, y: AnyArray, class_names: Sequence[str], error: Error = 
 
 
 def places(y: AnyArray, known: AnyArray) -> IntArray:
-    """Where each of the (N,) labels is among the known ones; −1 where it is not."""
+    """The index of each of the (N,) labels in `known`; −1 if it is not there."""
     order = known.argsort()
     try:
         indices = order[np.searchsorted(known, y, sorter=order).clip(max=len(known) - 1)]
-    except TypeError:  # of kinds that cannot be compared
+    except TypeError:  # types that cannot be compared
         return np.full(len(y), -1)
     return np.where(known[indices] == y, indices, -1)
 
 
 def seem_no_classes(name: str, num_labels: int, num_rows: int) -> str:
-    """A warning of labels of which there are nearly as many as rows, as of values or ids; empty for any others."""
+    """A warning if there are too many labels for the rows, as with values or ids; otherwise an empty string."""
     if num_labels <= MANY_CLASSES or 2 * num_labels <= num_rows:
         return ""
     return (
@@ -154,16 +154,16 @@ def seem_no_classes(name: str, num_labels: int, num_rows: int) -> str:
 
 
 def is_one_hot(y: AnyArray) -> bool:
-    """Whether (N, C) targets are a one and zeros in each row, as other libraries write classes."""
+    """Whether each row of (N, C) targets is one-hot, as other libraries encode classes."""
     return y.shape[1] > 1 and bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
 def _are_whole(values: FloatArray) -> bool:
-    return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # NaN is not
+    return bool(((values >= 0) & (values < 2.0**53)).all() and (values == np.floor(values)).all())  # False for NaN
 
 
 def check_present(name: str, array: AnyArray, error: Error, what: str, instead: str) -> None:
-    """Raise `error` if one of the (N,) or (N, C) targets is missing: `what` each row must have, and another fix."""
+    """Raise `error` if a target, (N,) or (N, C), is missing; `what` is what each row needs, `instead` another fix."""
     missing = np.array([*map(is_missing, array.flat)]) if array.dtype.kind == "O" else np.asarray(array != array)
     if missing.any():
         rows = np.flatnonzero(missing.reshape(len(np.atleast_1d(array)), -1).any(axis=1))
@@ -174,10 +174,10 @@ def check_present(name: str, array: AnyArray, error: Error, what: str, instead: 
 
 
 def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArray:
-    """Objects that are all of one kind as what they are.
+    """Convert an object array whose elements are all of one kind.
 
     Raises:
-        error: if some are missing, or they are of several kinds, or of none of these.
+        error: if elements are missing, are of several kinds, or are neither text nor numbers.
     """
     check_present(name, array, error, "a label or a value", "give them a label of their own")
     elements = array.ravel().tolist()
@@ -195,7 +195,7 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
 
 
 def is_missing(element: Any) -> bool:
-    """Whether it stands for nothing: None, NaN, or what pandas has for it."""
+    """Whether the element is a missing value: None, NaN, or one of pandas's markers."""
     none = element is None or type(element).__name__ in ("NAType", "NaTType")
     return none or (
         element.is_nan() if isinstance(element, Decimal) else isinstance(element, float) and element != element

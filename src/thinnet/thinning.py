@@ -1,4 +1,4 @@
-"""Thinning: which part of a net's arrays takes part in a step in which all rows drop the same units."""
+"""Thinning: the part of a net's arrays that a step uses when all rows drop the same units."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,16 +12,16 @@ from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
 
 
 class KeptUnits:
-    """Which units are kept, level by level: level 0 are the inputs, then come the hidden layers, then the classes.
+    """Which units are kept, level by level: level 0 is the inputs, then the hidden layers, then the classes.
 
     Args:
-        dims: how many units each level has; all of them are kept at first.
+        dims: the number of units at each level; all are kept at first.
 
     Attributes:
         starts: where each level begins in the arrays below; the last level is one unit that is always kept.
-        keep: bools, level after level.
-        indices: the numbers of the kept units of a level, from `starts` on; what comes behind them has no meaning.
-        counts: how many units of each level are kept.
+        keep: bools, level by level.
+        indices: the numbers of the kept units of a level, from `starts` on; entries after them are undefined.
+        counts: the number of kept units at each level.
 
     >>> kept = KeptUnits((2, 3))
     >>> kept.select(1, np.array([True, False, True]))
@@ -36,7 +36,7 @@ class KeptUnits:
         self.keep = np.ones(len(self.indices), np.bool_)
 
     def select(self, level: int, keep: BoolArray) -> None:
-        """Keep these units of a level, whatever was kept before."""
+        """Keep exactly these units of a level."""
         kept = np.flatnonzero(keep)
         start = self.starts[level]
         self.keep[start : start + len(keep)] = keep
@@ -52,19 +52,19 @@ class KeptUnits:
 class Thinning:
     """The part of a flat buffer that belongs to kept units: gather it, and scatter it back.
 
-    A matrix ``W3`` is kept where its row belongs to a kept unit of level 2 and its column to one of level 3; a vector
-    such as ``b3`` where a unit of level 3 is kept.
+    An element of the matrix ``W3`` is kept if its row belongs to a kept unit of level 2 and its column to one of level
+    3; an element of a vector such as ``b3``, if its unit of level 3 is kept.
 
     Args:
-        kept: the units; selecting others changes the part.
-        shapes: of the arrays in the buffer, by names that end with their layer's number.
-        order: how the matrices lie in the buffer; see `thinnet.parameters.Parameters`.
-        kernel: `thinnet.kernels.thinning.copy_kept`, which copies faster; None to copy without it.
+        kept: the kept units; selecting others changes the part.
+        shapes: the shapes of the arrays in the buffer, by names that end with the layer number.
+        order: the memory layout of matrices; see `thinnet.parameters.Parameters`.
+        kernel: `thinnet.kernels.thinning.copy_kept`, which copies faster; None to use NumPy.
 
     Attributes:
         table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
-            columns in order F, a vector as a whole), the level of the lines, and the level across a line.
-        order: as it is given.
+            columns in order F, a vector as a whole), the level of the lines, and the level along a line.
+        order: as given.
         longest_line: the length of the longest line.
 
     >>> kept = KeptUnits((2, 3))
@@ -101,7 +101,7 @@ class Thinning:
             start += math.prod(shape)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the part."""
+        """The shapes of the arrays in the part."""
         counts = self.kept.counts.tolist()
         return {
             name: (counts[level],) if name in self._vectors else (counts[level - 1], counts[level])
@@ -109,12 +109,12 @@ class Thinning:
         }
 
     def size(self) -> int:
-        """How many numbers the part has."""
-        counts = self.kept.counts.tolist()  # as Python's integers, which are faster for so few
+        """The number of elements in the part."""
+        counts = self.kept.counts.tolist()  # Python integers are faster for so few
         return sum(counts[lines] * counts[across] for lines, across in self._levels_of_lines)
 
     def gather(self, whole: FloatArray, thin: FloatArray, team: Team = ONE_THREAD) -> None:
-        """Copy the part out of a whole flat buffer to the beginning of `thin`."""
+        """Copy the part from a whole flat buffer to the beginning of `thin`."""
         if self._kernel is not None:
             share_out(team, self.size(), self._kernel, whole, thin, False, self.plan)
         else:
@@ -122,7 +122,7 @@ class Thinning:
             thin[: len(positions)] = whole[positions]
 
     def scatter(self, thin: FloatArray, whole: FloatArray) -> None:
-        """Copy the part from the beginning of `thin` to where it belongs in a whole flat buffer."""
+        """Copy the part from the beginning of `thin` back to its place in a whole flat buffer."""
         if self._kernel is not None:
             share_out(ONE_THREAD, self.size(), self._kernel, whole, thin, True, self.plan)
         else:
@@ -130,7 +130,7 @@ class Thinning:
             whole[positions] = thin[: len(positions)]
 
     def positions(self) -> IntArray:
-        """Where in the whole buffer the part lies: what the kernels walk through without making this list."""
+        """The indices of the part in the whole buffer; kernels traverse them without building this list."""
         parts = [
             (start + length * self.kept.of(lines)[:, None] + self.kept.of(across)).ravel()
             for start, length, lines, across in self.table
@@ -139,5 +139,5 @@ class Thinning:
 
     @property
     def plan(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-        """What the kernels walk through."""
+        """The arrays from which kernels find the part."""
         return self.table, self.kept.starts, self.kept.counts, self.kept.indices

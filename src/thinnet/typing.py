@@ -1,4 +1,4 @@
-"""The types in Thinnet's signatures; arrays in full, since importing `numpy.typing` takes a tenth of NumPy's time."""
+"""The types in Thinnet's signatures; in full, since importing `numpy.typing` takes a tenth of NumPy's import time."""
 
 import os
 from typing import Any, TypeAlias

@@ -1,7 +1,7 @@
 """The layers: pairs of pure functions, ``out, cache = x_forward(...)`` and ``x_backward(dout, cache)``.
 
-They never change their arguments, with one exception that says so: batch normalization's running statistics.
-The layers for images, (N, C, H, W), are there for the courses and for comparison: the nets are fully connected.
+They never change their arguments, with one documented exception: batch normalization's running statistics.
+The layers for images, (N, C, H, W), are for the courses and for comparison: the nets are fully connected.
 """
 
 from thinnet.layers.affine import affine_backward, affine_forward

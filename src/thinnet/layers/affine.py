@@ -17,9 +17,9 @@ def affine_forward(x: FloatArray, w: FloatArray, b: FloatArray) -> tuple[FloatAr
     r"""Multiply each row by a matrix and add a bias: out = x · w + b.
 
     Args:
-        x: (N, D) inputs, one example a row.
+        x: (N, D) inputs, one example per row.
         w: (D, M) weights.
-        b: (M,) biases.  All three of one float dtype.
+        b: (M,) biases.  All three have the same float dtype.
 
     Returns:
         out: (N, M), of the same dtype.
@@ -49,7 +49,7 @@ def affine_backward(dout: FloatArray, cache: AffineCache) -> tuple[FloatArray, F
         dx (N, D), dw (D, M), db (M,).
 
     Raises:
-        ArgumentError: if `dout` has another shape or dtype than the output had.
+        ArgumentError: if `dout` does not have the shape and dtype of the output.
 
     >>> import numpy as np
     >>> out, cache = affine_forward(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0]))

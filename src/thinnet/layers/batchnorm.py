@@ -34,20 +34,20 @@ def batchnorm_forward(
 ) -> tuple[FloatArray, BatchnormCache]:
     r"""Normalize each column over the batch, then scale by γ and shift by β.
 
-    In training, mean and variance are the batch's own, and the running statistics are **updated in place**:
+    In training, mean and variance are those of the batch, and the running statistics are **updated in place**:
 
         running = momentum · running + (1 − momentum) · batch
 
-    so `momentum` weighs the old value, as in the courses and in Keras; PyTorch's argument of that name weighs the
-    new one.  The variance is the biased one (divided by N) in both places, as in the courses and in Keras.  In test
-    mode the running statistics take the batch's place and are only read.
+    so `momentum` is the weight of the old value, as in the courses and in Keras; PyTorch's argument of that name is the
+    weight of the new one.  Both variances are biased (divided by N), as in the courses and in Keras.  In test mode the
+    running statistics are used instead of the batch's, and are not changed.
 
     Args:
         x: (N, D) floats.
         gamma, beta: (D,) scale and shift.
-        running_mean, running_var: (D,) statistics for test mode; changed in training.  All five of one float dtype.
+        running_mean, running_var: (D,) statistics for test mode; updated in training.  All five have one float dtype.
         training: whether to use the batch's statistics.
-        momentum: the weight of the old running value, 0 <= momentum < 1.
+        momentum: the weight of the old running statistic, 0 <= momentum < 1.
         eps: added to the variance, > 0, in the units of x squared.
 
     Returns:
@@ -90,7 +90,7 @@ def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatAr
 
         dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε)
 
-    where the two means are what flows through the batch's mean and variance; in test mode those are constants, and
+    where the two means are the gradient through the batch's mean and variance; in test mode those are constants, and
     dx = g / √(variance + ε).
 
     Args:
@@ -101,7 +101,7 @@ def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatAr
         dx (N, D), dgamma (D,), dbeta (D,).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = batchnorm_forward(np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1), np.zeros(1), np.ones(1))
     >>> dx, dgamma, dbeta = batchnorm_backward(np.array([[2.0], [5.0]]), cache)
@@ -119,7 +119,7 @@ def batchnorm_backward(dout: FloatArray, cache: BatchnormCache) -> tuple[FloatAr
 
 
 def check_batch(name: str, rows: int) -> None:
-    """Raise if a training batch has fewer than two rows: one row is its own mean, and would come out as β alone."""
+    """Raise if a training batch has fewer than two rows: one row equals its own mean, so the output would just be β."""
     if rows < 2:
         raise ArgumentError(
             f"{name} must have at least two rows in training with batch normalization, got {rows or 'none'}. "

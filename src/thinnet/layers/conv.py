@@ -1,4 +1,4 @@
-"""The convolution layer, as cross-correlation: a filter moves over the images and is multiplied with what it covers."""
+"""The convolution layer, as cross-correlation: a filter slides over the images and is multiplied with each window."""
 
 from typing import NamedTuple
 
@@ -26,12 +26,12 @@ def conv_forward(
         out[n, f, p, q] = b[f] + Σ over c, k, l of w[f, c, k, l] · padded[n, c, p · stride + k, q · stride + l]
 
     where `padded` is x with `padding` zeros on each side.  The filters are not flipped.  Rows and columns at the end
-    that no full window reaches are left out.
+    that no full window covers are ignored.
 
     Args:
         x: (N, C, H, W) images.
         w: (F, C, K, L) filters.
-        b: (F,) biases.  All three of one float dtype.
+        b: (F,) biases.  All three have the same float dtype.
         stride: the step from one position to the next, >= 1.
         padding: zeros on each of the four sides, >= 0.
 
@@ -64,8 +64,8 @@ def conv_forward(
 def conv_backward(dout: FloatArray, cache: ConvCache) -> tuple[FloatArray, FloatArray, FloatArray]:
     r"""The gradients of a loss with respect to x, w and b.
 
-    dw is the product of dout with the windows that forward saw, db = Σ dout over n, p, q; and dx gathers, for each
-    element of a filter, w · dout at the places that it was multiplied with, less the padding.
+    dw is the product of dout with the windows of the forward pass, and db = Σ dout over n, p, q.  dx adds up, for each
+    element of a filter, w · dout at the pixels that it was multiplied with; the padding is then removed.
 
     Args:
         dout: (N, F, P, Q) gradient with respect to the output.
@@ -75,7 +75,7 @@ def conv_backward(dout: FloatArray, cache: ConvCache) -> tuple[FloatArray, Float
         dx (N, C, H, W), dw (F, C, K, L), db (F,).
 
     Raises:
-        ArgumentError: if `dout` has another shape or dtype than the output had.
+        ArgumentError: if `dout` does not have the shape and dtype of the output.
 
     >>> out, cache = conv_forward(np.ones((1, 1, 2, 2)), np.array([[[[3.0, 4.0]]]]), np.zeros(1))
     >>> dx, dw, db = conv_backward(np.array([[[[1.0], [10.0]]]]), cache)
@@ -107,17 +107,17 @@ def windows(x: FloatArray, size: tuple[int, ...], stride: int) -> FloatArray:
 
 
 def from_windows(dwindows: FloatArray, shape: tuple[int, ...], stride: int) -> FloatArray:
-    """The transpose of `windows`: images of `shape` that hold, at each place, the sum over all windows on it."""
+    """The transpose of `windows`: images of `shape` with, at each pixel, the sum over all windows that cover it."""
     total = np.zeros(shape, dwindows.dtype)
     *_, P, Q, K, L = dwindows.shape
     for k in range(K):
-        for m in range(L):  # one element of the window at a time, so that no place is met twice in one sum
+        for m in range(L):  # one element of the window at a time, so that no pixel occurs twice in one sum
             total[:, :, k : k + P * stride : stride, m : m + Q * stride : stride] += dwindows[..., k, m]
     return total
 
 
 def check_window(name: str, size: tuple[int, ...], images: FloatArray) -> None:
-    """Raise if windows of this size, (K, L), have no place in the images."""
+    """Raise if windows of this size, (K, L), do not fit in the images."""
     if size[0] > images.shape[2] or size[1] > images.shape[3]:
         raise ArgumentError(
             f"{name} must be no larger than the images with their padding, {images.shape[2]} x {images.shape[3]}, "

@@ -18,7 +18,7 @@ MASK_KINDS: tuple[MaskKind, ...] = ("element", "batch")
 
 
 class DropoutCache(NamedTuple):
-    keep: BoolArray | None  # (N, D), or (1, D) for all rows; True where the unit stayed; None where all of them stayed
+    keep: BoolArray | None  # (N, D), or (1, D) for all rows; True where the unit was kept; None if all were
     factor: float  # what kept units were multiplied by
     shape: tuple[int, ...]  # (N, D)
 
@@ -44,13 +44,13 @@ def dropout_forward(
     Args:
         x: (N, D) floats.
         rate: the fraction dropped, 0 <= rate < 1.
-        training: whether to drop at all.
-        seed, step, layer, first_row: which mask to draw; see `thinnet.masks.keep_mask`.  Count `step` up while
-            training, so that other units are dropped each time.
-        keep: (N, D) bools to use instead of a mask drawn here, True where the unit stays; (1, D) for all rows alike.
-        mask: ``"element"`` draws for each unit of each row, ``"batch"`` for each unit once, for all rows of the batch.
-        scaling: ``"inverted"`` as above; ``"classic"`` (Hinton et al.) multiplies by 1 − rate in test instead;
-            ``"unscaled"`` never does, which is biased, and here only because a course's recorded solution works so.
+        training: whether to drop units.
+        seed, step, layer, first_row: which mask to draw; see `thinnet.masks.keep_mask`.  Increase `step` during
+            training, so that different units are dropped each time.
+        keep: an (N, D) mask of bools to use instead of drawing one, True for kept units; (1, D) for all rows alike.
+        mask: ``"element"`` draws once for each unit of each row, ``"batch"`` once for each unit of the whole batch.
+        scaling: ``"inverted"`` as above; ``"classic"`` (Hinton et al.) multiplies by 1 − rate in test mode instead;
+            ``"unscaled"`` never scales. That is biased, and exists only because a course's recorded solution does so.
 
     Returns:
         out: (N, D), of the dtype of x.
@@ -88,7 +88,7 @@ def dropout_forward(
 
 @known_arguments
 def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
-    r"""The gradient with respect to x: what the forward pass did to x, done to dout.
+    r"""The gradient with respect to x: dout with the same mask and scaling as in the forward pass.
 
         training: dx = dout · keep / (1 − rate)      test: dx = dout      (inverted scaling)
 
@@ -100,7 +100,7 @@ def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
         dx: (N, D).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = dropout_forward(np.ones((1, 6)), rate=0.5, seed=3)
     >>> dropout_backward(np.full((1, 6), 10.0), cache)
@@ -123,5 +123,5 @@ def _check_keep(keep: Any, shape: tuple[int, ...]) -> None:
 
 
 def _masked(x: FloatArray, keep: BoolArray, factor: float) -> FloatArray:
-    # np.where, not a product: a dropped infinity or NaN is dropped too.
+    # np.where, not a product, so that a dropped infinity or NaN becomes 0 too.
     return np.where(keep, x * x.dtype.type(factor), np.zeros((), x.dtype))

@@ -12,10 +12,10 @@ from thinnet.typing import FloatArray
 
 class GeluCache(NamedTuple):
     x: FloatArray  # (N, D)
-    phi: FloatArray  # (N, D), Φ(x): how likely a standard normal number is below x
+    phi: FloatArray  # (N, D), Φ(x): the probability that a standard normal variable is below x
 
 
-_erf = np.vectorize(math.erf, otypes=[np.float64])  # NumPy has none of its own
+_erf = np.vectorize(math.erf, otypes=[np.float64])  # NumPy has no erf
 
 
 @known_arguments
@@ -55,7 +55,7 @@ def gelu_backward(dout: FloatArray, cache: GeluCache) -> FloatArray:
         dx: (N, D).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = gelu_forward(np.array([[0.0, 100.0]]))
     >>> gelu_backward(np.array([[6.0, 6.0]]), cache)

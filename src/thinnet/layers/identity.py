@@ -1,4 +1,4 @@
-"""No activation at all: out = x, for layers that stay linear."""
+"""No activation: out = x, for linear layers."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ def identity_forward(x: FloatArray) -> tuple[FloatArray, IdentityCache]:
     Raises:
         ArgumentError: if `x` is not a matrix of floats.
 
-    Source: none is needed; scikit-learn's ``MLPClassifier`` has it under this name.
+    Source: none needed; scikit-learn's ``MLPClassifier`` uses this name.
 
     >>> import numpy as np
     >>> out, cache = identity_forward(np.array([[-1.0, 2.0]]))
@@ -48,7 +48,7 @@ def identity_backward(dout: FloatArray, cache: IdentityCache) -> FloatArray:
         dx: (N, D), a copy.
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> import numpy as np
     >>> identity_backward(np.array([[5.0, 6.0]]), identity_forward(np.ones((1, 2)))[1])

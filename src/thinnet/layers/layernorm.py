@@ -20,11 +20,11 @@ class LayernormCache(NamedTuple):
 def layernorm_forward(
     x: FloatArray, gamma: FloatArray, beta: FloatArray, *, eps: float = EPS
 ) -> tuple[FloatArray, LayernormCache]:
-    r"""Normalize each row over its columns, then scale by γ and shift by β; the same in training and in test.
+    r"""Normalize each row over its columns, then scale by γ and shift by β; the same in training and test mode.
 
     Args:
         x: (N, D) floats.
-        gamma, beta: (D,) scale and shift.  All three of one float dtype.
+        gamma, beta: (D,) scale and shift.  All three have the same float dtype.
         eps: added to the variance, > 0, in the units of x squared.
 
     Returns:
@@ -49,7 +49,7 @@ def layernorm_forward(
 
 @known_arguments
 def layernorm_backward(dout: FloatArray, cache: LayernormCache) -> tuple[FloatArray, FloatArray, FloatArray]:
-    r"""The gradients with respect to x, γ and β: those of batch normalization with rows for columns.
+    r"""The gradients with respect to x, γ and β: those of batch normalization with rows and columns swapped.
 
     With g = γ · dout and means over each row, dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε).
 
@@ -61,7 +61,7 @@ def layernorm_backward(dout: FloatArray, cache: LayernormCache) -> tuple[FloatAr
         dx (N, D), dgamma (D,), dbeta (D,).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = layernorm_forward(np.array([[1.0, 3.0]]), np.ones(2), np.zeros(2))
     >>> dx, dgamma, dbeta = layernorm_backward(np.array([[2.0, 5.0]]), cache)

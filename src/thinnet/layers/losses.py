@@ -1,7 +1,7 @@
 r"""Losses: each returns the mean over the batch and its gradient with respect to the scores.
 
-With weights, row n counts w[n] times: its loss is multiplied by w[n], and the sum is divided by N as before, so that
-weights whose mean is 1 leave the scale alone, and minibatches of weighted rows are unbiased.
+With weights, row n counts w[n] times: its loss is multiplied by w[n], and the sum is still divided by N. So weights
+with mean 1 do not change the scale, and minibatches of weighted rows are unbiased.
 """
 
 import numpy as np
@@ -19,20 +19,20 @@ def softmax_loss(
     r"""Softmax and cross-entropy: loss = mean over n of −log(exp(s[n, y[n]]) / Σ_c exp(s[n, c])).
 
     Args:
-        scores: (N, C) floats, one column a class.
-        y: (N,) integer labels, 0 <= y < C; or (N, C) floats of the same dtype from 0 to 1, each row the shares of the
-            classes, as mixup makes them, with the loss −Σ_c y[n, c] · log(exp(s[n, c]) / Σ).
+        scores: (N, C) floats, one column per class.
+        y: (N,) integer labels, 0 <= y < C; or (N, C) floats of the same dtype from 0 to 1, with the share of each
+            class in each row, as mixup produces, and the loss −Σ_c y[n, c] · log(exp(s[n, c]) / Σ).
         weights: (N,) floats >= 0 of the same dtype; None for 1 each.
         label_smoothing: e, 0 <= e < 1: the target is 1 − e + e/C for the label and e/C for each other class.
 
     Returns:
-        loss: the mean in nats.
+        loss: the mean, in nats.
         dscores: (N, C), its gradient.
 
     Raises:
         ArgumentError: if shapes or dtypes do not fit, a label is out of range, or the batch is empty.
 
-    Source: of smoothing, Szegedy et al., "Rethinking the Inception architecture", arXiv 1512.00567 (2015), section 7.
+    Source: for smoothing, Szegedy et al., "Rethinking the Inception architecture", arXiv 1512.00567 (2015), section 7.
 
     >>> loss, dscores = softmax_loss(np.array([[0.0, 0.0]]), np.array([1]))
     >>> round(loss, 4)
@@ -42,7 +42,7 @@ def softmax_loss(
     """
     check_classes("softmax_loss", scores, y, weights)
     rows = np.arange(len(scores))
-    shifted = scores - scores.max(axis=1, keepdims=True)  # so that exp cannot overflow
+    shifted = scores - scores.max(axis=1, keepdims=True)  # prevents overflow in exp
     total = np.exp(shifted).sum(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(total)
     dscores, share = np.exp(log_probabilities), scores.dtype.type(check_number("label_smoothing", label_smoothing))
@@ -63,7 +63,7 @@ def svm_loss(scores: FloatArray, y: IntArray, weights: FloatArray | None = None)
     r"""The multi-class hinge loss: mean over n of Σ_{c ≠ y[n]} max(0, s[n, c] − s[n, y[n]] + 1).
 
     Args:
-        scores: (N, C) floats, one column a class.
+        scores: (N, C) floats, one column per class.
         y: (N,) integer labels, 0 <= y < C.
         weights: (N,) floats >= 0 of the same dtype; None for 1 each.
 
@@ -120,14 +120,14 @@ def mse_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = Non
 def logistic_loss(
     scores: FloatArray, y: FloatArray, weights: FloatArray | None = None, *, label_smoothing: float = 0.0
 ) -> tuple[float, FloatArray]:
-    r"""Binary cross-entropy of each element, for rows that may have several labels.
+    r"""Binary cross-entropy per element, for rows that may have several labels.
 
     loss = mean of −y·log σ(s) − (1 − y)·log(1 − σ(s)) = mean of max(s, 0) − s·y + log(1 + exp(−|s|)), where
     σ(s) = 1 / (1 + exp(−s)).
 
     Args:
-        scores: (N, C) floats, one column a label.
-        y: (N, C) targets of the same dtype, 0 <= y <= 1: 1 where the row has the label.
+        scores: (N, C) floats, one column per label.
+        y: (N, C) targets of the same dtype, 0 <= y <= 1: 1 if the row has the label.
         weights: (N,) floats >= 0 of the same dtype; None for 1 each.
         label_smoothing: e, 0 <= e < 1: the target is (1 − e)·y + e/2.
 
@@ -148,7 +148,7 @@ def logistic_loss(
     columns = scores.dtype.type(scores.shape[1])
     share = scores.dtype.type(check_number("label_smoothing", label_smoothing))
     y = (1 - share) * y + share / 2 if share else y
-    small = np.exp(-np.abs(scores))  # never above 1
+    small = np.exp(-np.abs(scores))  # at most 1
     losses = np.maximum(scores, 0) - scores * y + np.log1p(small)
     probabilities = np.where(scores >= 0, 1, small) / (1 + small)
     return _mean(losses.sum(axis=1) / columns, (probabilities - y) / columns, weights)
@@ -156,7 +156,7 @@ def logistic_loss(
 
 @known_arguments
 def poisson_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> tuple[float, FloatArray]:
-    r"""Half the Poisson deviance, for counts and other amounts >= 0 whose expectations are exp(scores).
+    r"""Half the Poisson deviance, for counts and other nonnegative amounts with expected values exp(scores).
 
     loss = mean over n of Σ_c (y·log y − y·s − y + exp(s)), with 0·log 0 = 0: zero where exp(s) = y.
 
@@ -187,7 +187,7 @@ def poisson_loss(scores: FloatArray, y: FloatArray, weights: FloatArray | None =
 
 
 def _mean(losses: FloatArray, gradients: FloatArray, weights: FloatArray | None) -> tuple[float, FloatArray]:
-    """The mean of the rows' losses (N,), and its gradient from theirs (N, C)."""
+    """The mean of the rows' losses (N,), and its gradient, from the rows' gradients (N, C)."""
     if weights is not None:
         losses, gradients = losses * weights, gradients * weights[:, None]
     return float(losses.sum() / len(losses)), gradients / gradients.dtype.type(len(losses))
@@ -201,7 +201,7 @@ def check_labeled(where: str, scores: FloatArray, y: IntArray, weights: FloatArr
 
 
 def check_classes(where: str, scores: FloatArray, y: AnyArray, weights: FloatArray | None = None) -> None:
-    """Like `check_labeled`; or where `y` is (N, C) floats, the shares of the classes, like `check_fractions`.
+    """Like `check_labeled`; but if `y` is (N, C) floats, the shares of the classes, like `check_fractions`.
 
     Zeros and ones of another dtype are most likely meant as labels.
     """
@@ -218,9 +218,9 @@ def check_valued(where: str, scores: FloatArray, y: FloatArray, weights: FloatAr
 
 
 def check_fractions(where: str, scores: FloatArray, y: FloatArray, weights: FloatArray | None = None) -> None:
-    """Like `check_valued`, and every element of `y` must lie between 0 and 1."""
+    """Like `check_valued`, and every element of `y` must be between 0 and 1."""
     check_valued(where, scores, y, weights)
-    if not (float(y.min()) >= 0 and float(y.max()) <= 1):  # in this form, so that NaN is refused
+    if not (float(y.min()) >= 0 and float(y.max()) <= 1):  # written so that NaN fails
         raise ArgumentError(
             f"{where}: y must be between 0 and 1, got values from {y.min():g} to {y.max():g}. "
             "Write 1 where a row has the label and 0 where not."

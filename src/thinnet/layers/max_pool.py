@@ -11,7 +11,7 @@ from thinnet.typing import BoolArray, FloatArray
 
 
 class MaxPoolCache(NamedTuple):
-    first: BoolArray  # (K, L, N, C, P, Q), where the maximum stands in its window; of several equal ones, the first
+    first: BoolArray  # (K, L, N, C, P, Q), True at the maximum of each window; at the first if several are equal
     shape: tuple[int, ...]  # of x, (N, C, H, W)
     stride: int
 
@@ -27,7 +27,7 @@ def max_pool_forward(
     Args:
         x: (N, C, H, W) images of floats.
         pool_height, pool_width: the size K x L of the windows, each >= 1.
-        stride: the step from one window to the next, >= 1; less than the size, and they overlap.
+        stride: the step from one window to the next, >= 1; windows overlap if it is less than the size.
 
     Returns:
         out: (N, C, P, Q) with P = 1 + (H - pool_height) // stride and Q likewise, of the same dtype.
@@ -58,7 +58,7 @@ def max_pool_forward(
 
 @known_arguments
 def max_pool_backward(dout: FloatArray, cache: MaxPoolCache) -> FloatArray:
-    """The gradient with respect to x: dout at the maximum of each window, at the first of several equal ones.
+    """The gradient with respect to x: dout at the maximum of each window, or at the first one if several are equal.
 
     Args:
         dout: (N, C, P, Q) gradient with respect to the output.
@@ -68,7 +68,7 @@ def max_pool_backward(dout: FloatArray, cache: MaxPoolCache) -> FloatArray:
         dx: (N, C, H, W).
 
     Raises:
-        ArgumentError: if `dout` has another shape than the output had.
+        ArgumentError: if `dout` does not have the shape of the output.
 
     >>> out, cache = max_pool_forward(np.array([[[[1.0, 5.0, 2.0, 2.0], [3.0, 4.0, 0.0, 2.0]]]]))
     >>> max_pool_backward(np.array([[[[10.0, 20.0]]]]), cache)

@@ -1,4 +1,4 @@
-"""The table of layers and losses.  One row here, and the contract tests cover a new layer."""
+"""The table of layers and losses.  Add a row here, and the contract tests cover a new layer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,14 +28,14 @@ class Layer:
 
     Attributes:
         forward: ``forward(*inputs, **options) -> (out, cache)``.
-        backward: ``backward(dout, cache)`` -> the gradients of `inputs`, in their order; one array where there is
+        backward: ``backward(dout, cache)`` -> the gradients of `inputs`, in their order; a single array if there is
             one input.
-        inputs: the differentiable arguments with their shapes, one letter an axis, N for the examples.
+        inputs: the differentiable arguments with their shapes, one letter per axis; N is the number of examples.
         output: the shape of the output.
-        buffers: arguments after the inputs that are not differentiated and are changed in training, as `inputs`.
+        buffers: arguments after the inputs that are updated in training and have no gradient, in the same form.
         options: variants of the keyword arguments, each covered by the tests.
-        kinks: values of x at which the layer is not smooth, and `ties`, whether it is not where two of them are equal.
-        sizes: the sizes of axes that the options need, by letter; others may have any.
+        kinks: values of x at which the layer is not smooth.  `ties` says whether it is not smooth if two are equal.
+        sizes: the sizes, by letter, of axes that the options require; other axes may have any size.
     """
 
     forward: Callable[..., tuple[Any, Any]]
@@ -51,15 +51,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Loss:
-    """A function ``function(scores, y, weights) -> (loss, dscores)``, what its `y` holds, and how they are checked."""
+    """A function ``function(scores, y, weights) -> (loss, dscores)``, what its `y` holds, and the argument check."""
 
     function: Callable[..., tuple[float, Any]]
-    targets: str  # "labels": (N,) integers; "values": (N, C) floats; "fractions": those from 0 to 1; "counts": >= 0
+    targets: str  # "labels": (N,) integers; "values": (N, C) floats; "fractions": from 0 to 1; "counts": >= 0
     check: Callable[..., None]
-    smooths: bool = False  # whether the function takes a `label_smoothing`
+    smooths: bool = False  # whether the function takes `label_smoothing`
 
 
-# What may stand between the normalization and the dropout of a hidden layer.
+# What may come between the normalization and the dropout of a hidden layer.
 ACTIVATIONS: dict[str, Layer] = {
     "relu": Layer(relu.relu_forward, relu.relu_backward, {"x": "N D"}, output="N D", kinks=(0.0,)),
     "tanh": Layer(tanh.tanh_forward, tanh.tanh_backward, {"x": "N D"}, output="N D"),
@@ -77,7 +77,7 @@ LAYERS: dict[str, Layer] = {
         dropout.dropout_backward,
         {"x": "N D"},
         output="N D",
-        options=tuple(  # every two settings meet; the third changes nothing between them
+        options=tuple(  # every pair of settings occurs; the third does not affect how they interact
             {"rate": rate, "scaling": scaling, "training": (i + j) % 2 == 0}
             for i, rate in enumerate((0.0, 0.3, 0.75))
             for j, scaling in enumerate(dropout.SCALINGS)

@@ -49,7 +49,7 @@ def relu_backward(dout: FloatArray, cache: ReluCache) -> FloatArray:
         dx: (N, D).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = relu_forward(np.array([[-1.0, 2.0]]))
     >>> relu_backward(np.array([[5.0, 6.0]]), cache)

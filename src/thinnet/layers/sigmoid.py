@@ -15,7 +15,7 @@ class SigmoidCache(NamedTuple):
 
 def sigmoid(x: FloatArray) -> FloatArray:
     """σ(x), for an array of any shape."""
-    small = np.exp(-np.abs(x))  # so that exp cannot overflow
+    small = np.exp(-np.abs(x))  # prevents overflow in exp
     out: FloatArray = np.where(x >= 0, 1, small) / (1 + small)
     return out
 
@@ -57,7 +57,7 @@ def sigmoid_backward(dout: FloatArray, cache: SigmoidCache) -> FloatArray:
         dx: (N, D).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = sigmoid_forward(np.array([[0.0, 100.0]]))
     >>> sigmoid_backward(np.array([[8.0, 8.0]]), cache)

@@ -51,7 +51,7 @@ def silu_backward(dout: FloatArray, cache: SiluCache) -> FloatArray:
         dx: (N, D).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> import numpy as np
     >>> out, cache = silu_forward(np.array([[0.0, 100.0]]))

@@ -1,7 +1,7 @@
-r"""Batch and group normalization of images: out = γ · (x − mean) / √(variance + ε) + β, with one γ and β a channel.
+r"""Batch and group normalization of images: out = γ · (x − mean) / √(variance + ε) + β, with one γ and β per channel.
 
-Both are the normalizations of matrices on other rows: batch normalization sees each pixel as a row of channels, group
-normalization each group of an image's channels as one row.
+Both apply the normalizations of matrices to other rows: batch normalization treats each pixel as a row of channels,
+group normalization each group of an image's channels as one row.
 """
 
 from typing import NamedTuple
@@ -47,9 +47,9 @@ def spatial_batchnorm_forward(
     Args:
         x: (N, C, H, W) images of floats.
         gamma, beta: (C,) scale and shift.
-        running_mean, running_var: (C,) statistics for test mode; changed in training.  All five of one float dtype.
+        running_mean, running_var: (C,) statistics for test mode; updated in training.  All five have one float dtype.
         training: whether to use the batch's statistics.
-        momentum: the weight of the old running value, 0 <= momentum < 1.
+        momentum: the weight of the old running statistic, 0 <= momentum < 1.
         eps: added to the variance, > 0, in the units of x squared.
 
     Returns:
@@ -91,7 +91,7 @@ def spatial_batchnorm_backward(
         dx (N, C, H, W), dgamma (C,), dbeta (C,).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> x = np.array([[[[1.0, 3.0]]]])
     >>> _, cache = spatial_batchnorm_forward(x, np.ones(1), np.zeros(1), np.zeros(1), np.ones(1))
@@ -110,12 +110,12 @@ def spatial_groupnorm_forward(
 ) -> tuple[FloatArray, SpatialGroupnormCache]:
     r"""Normalize each group of neighboring channels of each image, then scale by γ and shift by β.
 
-    The same in training and in test.  One group is layer normalization of the whole image, and as many groups as
-    channels are instance normalization.
+    It is the same in training and test mode.  One group is layer normalization of the whole image; as many groups as
+    channels is instance normalization.
 
     Args:
         x: (N, C, H, W) images of floats.
-        gamma, beta: (C,) scale and shift.  All three of one float dtype.
+        gamma, beta: (C,) scale and shift.  All three have the same float dtype.
         groups: how many groups, a divisor of C.
         eps: added to the variance, > 0, in the units of x squared.
 
@@ -157,7 +157,7 @@ def spatial_groupnorm_backward(
         dx (N, C, H, W), dgamma (C,), dbeta (C,).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> x = np.array([1.0, 3.0]).reshape(1, 2, 1, 1)
     >>> _, cache = spatial_groupnorm_forward(x, np.ones(2), np.zeros(2), groups=1)
@@ -178,6 +178,6 @@ def pixels(x: FloatArray) -> FloatArray:
 
 
 def images(rows: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    """`pixels` back again."""
+    """The inverse of `pixels`."""
     N, C, H, W = shape
     return np.ascontiguousarray(rows.reshape(N, H, W, C).transpose(0, 3, 1, 2))

@@ -50,7 +50,7 @@ def tanh_backward(dout: FloatArray, cache: TanhCache) -> FloatArray:
         dx: (N, D).
 
     Raises:
-        ArgumentError: if `dout` has another shape than x had.
+        ArgumentError: if `dout` does not have the shape of x.
 
     >>> out, cache = tanh_forward(np.array([[0.0, 100.0]]))
     >>> tanh_backward(np.array([[5.0, 6.0]]), cache)

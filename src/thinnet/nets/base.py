@@ -1,4 +1,4 @@
-"""Net: a spec and a state as one object, whose attributes say what it computes."""
+"""Net: a spec and a state in one object, whose attributes always match what it computes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -21,7 +21,7 @@ ASSIGNABLE = ("params", "step", "fused", "products")
 
 
 class Net(Known):
-    """What a `thinnet.FullyConnectedNet` is: its spec, which is fixed, and its state, which training changes."""
+    """The base of `thinnet.FullyConnectedNet`: a fixed spec, and a state that training changes."""
 
     _instead: ClassVar[dict[str, str]] = {
         **dict.fromkeys(("train", "fit", "compile"), "Write thinnet.Solver(net, data).train()."),
@@ -49,7 +49,7 @@ class Net(Known):
     def from_parts(
         cls, spec: Spec, state: State, *, fused: bool = True, standardization: Standardization | None = None
     ) -> Self:
-        """A net with this spec and this very state, which is not copied."""
+        """A net with this spec and this state, which is shared, not copied."""
         net = cls.__new__(cls)
         net._build(spec, state, fused)
         net._standardization = checked_standardization(spec, standardization)
@@ -57,10 +57,10 @@ class Net(Known):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """A new net from the `config` of another one: the same arguments, and fresh weights.
+        """A new net from the `config` of another: the same arguments, and new weights.
 
         Raises:
-            ArgumentError: if a key is unknown, or a value outside its limits.
+            ArgumentError: if a key is unknown, or a value is outside its limits.
         """
         spec = Spec.from_config(config)
         spec.check_outputs()
@@ -77,17 +77,17 @@ class Net(Known):
 
     @property
     def spec(self) -> Spec:
-        """Everything about the net except its numbers: frozen."""
+        """Everything about the net except its arrays; frozen."""
         return self._spec
 
     @property
     def state(self) -> State:
-        """The numbers: parameters, running statistics, and the step."""
+        """What training changes: parameters, running statistics, and the step."""
         return self._state
 
     @property
     def params(self) -> Parameters:
-        """The parameters. Assigning a mapping copies its arrays into the one buffer; it must have every name."""
+        """The parameters. Assigning a mapping copies its arrays into the buffer; it must have every name."""
         return self._state.params
 
     @params.setter
@@ -100,7 +100,7 @@ class Net(Known):
                 f"single arrays: net.params[name] = array."
             )
         whole = self.params.copy()
-        whole.update(arrays)  # all of them fit, or none is taken
+        whole.update(arrays)  # copy all arrays, or none if one does not fit
         self.params.make_writable()
         self.params.flat[:] = whole.flat
 
@@ -111,12 +111,12 @@ class Net(Known):
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers training changes: all elements of `params`."""
+        """The number of trainable parameters: all elements of `params`."""
         return int(self.params.flat.size)
 
     @property
     def step(self) -> int:
-        """How many training steps have drawn masks so far; assign another number to draw other masks."""
+        """The number of training steps that have drawn masks; assign another number to draw other masks."""
         return self._state.step
 
     @step.setter
@@ -125,14 +125,14 @@ class Net(Known):
 
     @property
     def standardization(self) -> Standardization | None:
-        """How the net standardizes raw rows before it computes; None if it takes standardized rows."""
+        """How the net standardizes raw rows; None if it takes rows that are already standardized."""
         return self._standardization
 
     def with_standardization(self, standardization: Standardization | None) -> Self:
-        """Another net on the same parameters that takes raw rows, or with None one that takes standardized ones.
+        """Another net on the same parameters that takes raw rows or, with None, standardized rows.
 
-        Every method that takes rows then takes raw ones, and standardizes them in float64 before they are cast to the
-        net's dtype. A `Solver` trains a net without one, on rows that its data set standardizes.
+        All its methods then take raw rows, and standardize them in float64 before casting them to the net's dtype. A
+        `Solver` trains a net without a standardization, on rows that the data set standardizes.
 
         Raises:
             ArgumentError: if the standardization does not fit the net's inputs.
@@ -148,7 +148,7 @@ class Net(Known):
 
     @property
     def fused(self) -> bool:
-        """Whether to use the compiled kernels where Numba is installed; assignable."""
+        """Whether to use the compiled kernels if Numba is installed; assignable."""
         return self._fused
 
     @fused.setter
@@ -157,14 +157,14 @@ class Net(Known):
 
     @property
     def products(self) -> str:
-        """What multiplies the kernels' matrices: ``"thinnet"``, which are kernels too, or ``"numpy"``.
+        """What multiplies matrices for the kernels: ``"thinnet"``, our own kernels, or ``"numpy"``.
 
-        Assignable, for this net and its copies in this process. None restores the default: the environment's
-        THINNET_PRODUCTS, or the faster one of those that can be used. Saved files do not have it.
+        Assignable, for this net and its copies in this process. None restores the default: the environment variable
+        THINNET_PRODUCTS, or else the faster of those available. It is not saved in files.
 
         Raises:
             ArgumentError: if another name is assigned.
-            MissingExtraError: if Thinnet's own are asked for and cannot be used.
+            MissingExtraError: if ``"thinnet"`` is requested but not available.
         """
         return choose.products_name(self.spec, self.fused, self._products)
 
@@ -187,30 +187,30 @@ class Net(Known):
         super().__setattr__(name, value)
 
     def reseed(self, seed: int) -> None:
-        """Draw all masks from another seed from now on."""
+        """From now on, draw all masks from this seed."""
         self._spec, self._training_step = self.spec.replace(seed=seed), None
 
     def name_classes(self, names: Sequence[str]) -> None:
-        """Have `predict` answer with these names from now on, one a class; with none it answers with numbers.
+        """From now on, let `predict` return these names, one per class; with no names it returns numbers.
 
-        A `Solver` does this where it trains on labels that are text.
+        A `Solver` calls this if it trains on text labels.
 
         Raises:
-            ArgumentError: if there is not one name for each class, or the loss is not one for labels.
+            ArgumentError: if there is not one name per class, or the loss is not for labels.
         """
         self._spec, self._training_step = self.spec.replace(class_names=names), None
 
     def replace(self, **changes: Any) -> Self:
         """Another net with some arguments changed, on the same parameters and running statistics.
 
-        Both nets share them, so that training one trains the other, unless `dtype` or `dropout_mask` changes how they
-        lie in memory: then they are copied.
+        Both nets share them, so training one trains the other, unless `dtype` or `dropout_mask` changes the memory
+        layout: then they are copied.
 
         Args:
-            changes: any of the arguments with which a net is built, but for those that change the arrays' shapes.
+            changes: any arguments of the class, except those that change the shapes of the arrays.
 
         Raises:
-            ArgumentError: if an argument is unknown or outside its limits, or the arrays would have other shapes.
+            ArgumentError: if an argument is unknown or outside its limits, or would change the shapes of the arrays.
 
         >>> from thinnet import FullyConnectedNet
         >>> net = FullyConnectedNet([20], input_dim=4, num_classes=3, dropout=0.5, seed=0)
@@ -232,9 +232,9 @@ class Net(Known):
         return self._on(spec, self.state if same else self.state.like(spec), self.standardization)
 
     def copy(self, dtype: Any = None) -> Self:
-        """A net of its own with the same parameters, statistics, seed and step, of another dtype if one is given.
+        """An independent net with the same parameters, statistics, seed and step, in another dtype if one is given.
 
-        In float64 its precision is that of the dtype.
+        In float64 it does not use mixed precision.
 
         Raises:
             ArgumentError: if the dtype is neither float32 nor float64.
@@ -251,8 +251,8 @@ class Net(Known):
         return self.copy()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_training_step": None}  # pickles make buffers of their own
+        return {**self.__dict__, "_training_step": None}  # an unpickled net makes its own buffers
 
     def config(self) -> dict[str, Any]:
-        """The arguments with which this net could be built again, as JSON can hold them; see `from_config`."""
+        """The arguments to build this net again, as JSON values; see `from_config`."""
         return self.spec.config()

@@ -1,4 +1,4 @@
-"""Attributes of a net that say what it computes, and so cannot be assigned."""
+"""Attributes of a net that define what it computes, and therefore cannot be assigned."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from thinnet.errors import ArgumentError
 
 
 class Fixed:
-    """An attribute that is read from a net's spec, under its own name or another.
+    """An attribute that reads a field of the net's spec, of the same name or `field`.
 
     Raises:
-        ArgumentError: on assignment, with what to write instead.
+        ArgumentError: on assignment; it says what to write instead.
     """
 
     def __init__(self, field: str = "") -> None:

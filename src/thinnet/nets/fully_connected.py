@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from thinnet.data.dataset import Dataset
     from thinnet.standardization import Standardization
 
-ROWS_AT_ONCE = 1024  # rows scored together: enough for the products to be fast, few enough to stay in the cache
+ROWS_AT_ONCE = 1024  # rows scored at a time: enough for fast matrix products, few enough to stay in the cache
 
 
 class FullyConnectedNet(Net):
@@ -50,35 +50,35 @@ class FullyConnectedNet(Net):
             becomes (1 − e) · y + e / C, or (1 − e) · y + e / 2.  Evaluation uses the plain loss.
         reg: strength of the L2 penalty 0.5 · reg · Σ W² on the weights (not on biases, γ and β).
         weight_scale: the standard deviation of the initial weights, or ``"he"`` for √(2 / inputs of the layer).
-        dtype: ``np.float32`` or ``np.float64``, of parameters and computation.
-        seed: 64 bits that fix the initial weights and all masks; ``None`` draws one, kept in `seed`.
-        loss: ``"softmax"`` or ``"svm"`` for labels, ``"mse"`` for values, ``"logistic"`` for several labels a
-            row, ``"poisson"`` for counts and other values >= 0, whose logarithms are the scores.
-        scaling: how dropout keeps the mean; see `thinnet.layers.dropout_forward`.
-        dropout_mask: ``"element"`` drops units of each row on its own; ``"batch"`` drops the same ones in all rows of a
-            batch, so that a training step computes and updates the thinned network alone, which is faster.  Not with
+        dtype: ``np.float32`` or ``np.float64``, for parameters and computation.
+        seed: 64 bits that determine the initial weights and all masks; ``None`` draws one, stored in `seed`.
+        loss: ``"softmax"`` or ``"svm"`` for labels, ``"mse"`` for values, ``"logistic"`` for several labels
+            per row, ``"poisson"`` for counts and other values >= 0, whose logarithms are the scores.
+        scaling: how dropout preserves the mean; see `thinnet.layers.dropout_forward`.
+        dropout_mask: ``"element"`` drops units independently in each row; ``"batch"`` drops the same units in all rows
+            of a batch, so a training step computes and updates only the thinned network, which is faster.  Not with
             layer normalization, where each unit depends on all others.
-        precision: None, or ``"bfloat16"`` for mixed precision: what is multiplied is rounded to bfloat16; weights,
-            sums, statistics, the loss and the optimizer stay in float32.  Training in it needs a processor with AMX,
-            where it is faster, most in large minibatches; elsewhere it is refused.  Scores are computed on any
-            machine, the same to rounding.
-        class_names: what `predict` answers with, one name a class; without them it answers with numbers. A net for
-            labels that are text has them from its data set.
+        precision: None, or ``"bfloat16"`` for mixed precision: the factors of matrix products are rounded to bfloat16;
+            weights, sums, statistics, the loss and the optimizer stay in float32.  Training with it requires a
+            processor with AMX, and is faster there, most of all with large minibatches; without AMX it raises an
+            error.  Scores can be computed on any machine and agree up to rounding.
+        class_names: what `predict` returns, one name per class; without them it returns numbers. A net for text labels
+            takes them from its data set.
 
     Attributes:
         params: the arrays W1, b1, (gamma1, beta1), ... as `Parameters`: one flat buffer.
-        running: batch normalization's running_mean1, running_var1, ..., the same kind of buffer.
-        step: how many training steps have drawn masks so far.
-        fused: whether to use the compiled kernels where Numba is installed; the layers' own functions otherwise.
-        products: what multiplies matrices, ``"thinnet"`` or ``"numpy"``; assignable, see its own text.
+        running: batch normalization's running_mean1, running_var1, ..., in the same kind of buffer.
+        step: the number of training steps that have drawn masks.
+        fused: whether to use the compiled kernels if Numba is installed, rather than the layers' functions.
+        products: what multiplies matrices, ``"thinnet"`` or ``"numpy"``; assignable, see its own docstring.
 
-    Every argument can be read as an attribute of the same name; to change one, see `replace`.
+    Every argument is also an attribute of the same name; to change one, see `replace`.
 
     Raises:
         ArgumentError: if an argument is unknown or outside its limits.
 
-    Source: Srivastava et al., "Dropout", JMLR 15 (2014); the place of each layer is that of CS231n, assignment 2; one
-    mask a batch: Graham, Reizenstein and Robinson, "Efficient batchwise dropout training using submatrices",
+    Source: Srivastava et al., "Dropout", JMLR 15 (2014); the order of the layers is that of CS231n, assignment 2; one
+    mask per batch: Graham, Reizenstein and Robinson, "Efficient batchwise dropout training using submatrices",
     arXiv:1502.02478 (2015); precision: Kalamkar et al., "A study of bfloat16 for deep learning training",
     arXiv:1905.12322 (2019).
 
@@ -124,17 +124,17 @@ class FullyConnectedNet(Net):
 
     @classmethod
     def for_data(cls, data: Dataset, hidden_dims: Sequence[int], **options: Any) -> FullyConnectedNet:
-        """A net whose inputs, outputs and loss are those that a data set needs.
+        """A net with the inputs, outputs and loss that a data set needs.
 
         Args:
-            data: has the numbers of features and classes; ``loss="mse"`` is taken where its targets are values. With
-                ``"mse"``, ``"logistic"`` or ``"poisson"``, labels of shape (N,) are one column of values, and the net
-                has one output.  Labels that are text become the net's `class_names`.
+            data: determines the numbers of features and classes; if its targets are values, the default loss is
+                ``"mse"``. With ``"mse"``, ``"logistic"`` or ``"poisson"``, labels of shape (N,) are one column of
+                values, and the net has one output.  Text labels become the net's `class_names`.
             hidden_dims, options: as for the class.
 
         Raises:
-            ArgumentError: as the class does; and if there is one class only, or labels are so far apart that nearly
-                no output would have a label.
+            ArgumentError: as for the class; also if there is only one class, or labels are so sparse that almost no
+                output would have a label.
 
         >>> from thinnet import load_digits
         >>> FullyConnectedNet.for_data(load_digits(), [100], seed=0).input_dim
@@ -186,27 +186,26 @@ class FullyConnectedNet(Net):
     ) -> FloatArray | tuple[float, dict[str, FloatArray]]:
         """The loss and its gradients; without `y`, the scores.
 
-        By default in test mode, which changes nothing: no unit is dropped, and running statistics are only read.  With
-        ``training=True`` every call is a step of training: it smooths labels, drops other units than the call before,
-        and updates batch normalization's running statistics; the parameters stay, since it is the `Solver` that changes
-        those.
+        The default is test mode, which changes nothing: no unit is dropped, and no running statistics are updated.
+        With ``training=True`` every call is a training step: it smooths labels, drops different units each time, and
+        updates batch normalization's running statistics. It does not update the parameters; the `Solver` does.
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
-            y: (N,) integer labels, or names where the net has `class_names`; (N, num_classes) numbers for ``"mse"``,
+            y: (N,) integer labels, or names if the net has `class_names`; (N, num_classes) numbers for ``"mse"``,
                 ``"logistic"`` and ``"poisson"``.
-            weights: (N,) numbers >= 0, how often each row counts; None for once.
-            training: whether to compute a step of training.
-            step: draw the masks of this step, and leave the net's own count alone.  Calls with equal steps drop equal
-                units, as a numerical gradient needs.
+            weights: (N,) numbers >= 0, how many times each row counts; None for once.
+            training: whether to compute a training step.
+            step: draw the masks of this step, without advancing the net's own count.  Calls with the same step drop
+                the same units, as a numerical gradient requires.
 
         Returns:
-            The mean loss, with the L2 penalty, and a dict of gradients by the names of `params`, new arrays that belong
-            to the caller; without `y` the (N, num_classes) scores.
+            The mean loss, including the L2 penalty, and a dict of gradients with the names of `params`, in new arrays
+            that belong to the caller; without `y`, the (N, num_classes) scores.
 
         Raises:
-            ArgumentError: if X or y does not fit the net, or X holds NaN or infinity, or a training batch has one row
-                and is to be normalized.
+            ArgumentError: if X or y does not fit the net, X has NaN or infinity, or a training batch for batch
+                normalization has only one row.
         """
         if step is not None and not training:
             raise ArgumentError("step must be None unless training=True, got a number. No masks are drawn otherwise.")
@@ -227,29 +226,29 @@ class FullyConnectedNet(Net):
         return computed.loss, dict(computed.whole(self.params))
 
     def _rows(self, X: Any) -> Any:
-        """The matrix whose rows the net takes, not yet standardized; a net may make it of something else."""
+        """The input matrix, not yet standardized; subclasses may build it from something else."""
         return X
 
     def _step(self, num_rows: int) -> Step:
-        """How a step of training is computed, with buffers for at least so many rows."""
+        """The object that computes a training step, with buffers for at least `num_rows` rows."""
         if self._training_step is None or self._training_step.max_rows < num_rows:
             how: dict[str, Any] = {"fused": self.fused, "products": self.products}
             self._training_step = choose.training_step(self.spec, num_rows, **how)
         return self._training_step
 
     def scores(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
-        """The (N, num_classes) scores in test mode: nothing dropped, running statistics used and left alone.
+        """The (N, num_classes) scores in test mode: no dropout, and running statistics are used but not updated.
 
-        X is turned into floats and scored a piece at a time, so that memory stays bounded.
+        X is converted to floats and scored in pieces, so memory stays bounded.
 
         Args:
             X: (N, input_dim) or (N, ...) inputs, any real dtype.
-            flip: whether to average the scores of each image and of its mirror image, left and right exchanged: True
-                where X is (N, channels, height, width) or (N, height, width), or that shape, such as ``(3, 32, 32)``,
-                where its rows are flat. They are flipped as in training: standardized before.
+            flip: whether to average the scores of each image and its mirror image, left and right swapped: True if X is
+                (N, channels, height, width) or (N, height, width); if rows are flat, the shape of an image, such as
+                ``(3, 32, 32)``. As in training, rows are standardized before they are flipped.
 
         Raises:
-            ArgumentError: if X does not fit the net, or holds NaN or infinity, or its rows are no images to flip.
+            ArgumentError: if X does not fit the net, has NaN or infinity, or its rows are not images to flip.
             NumericalError: if a score becomes NaN or infinite although X is finite.
         """
         X = self._rows(X)
@@ -259,7 +258,7 @@ class FullyConnectedNet(Net):
         scorer = choose.scorer(self.spec, self.state, min(ROWS_AT_ONCE, len(rows)), **how)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
-            with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
+            with np.errstate(all="ignore"):  # a check below raises a clearer error
                 X_part = as_inputs(self.spec, self.standardization, rows[part], start)
                 scores[part] = scorer.scores(X_part)
                 if shape:
@@ -268,16 +267,16 @@ class FullyConnectedNet(Net):
         return scores
 
     def __call__(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
-        """The scores; see `scores`."""
+        """Return the scores; see `scores`."""
         return self.scores(X, flip=flip)
 
     def predict(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> AnyArray:
         """What the net predicts for each row; X, flip and the errors are those of `scores`.
 
         Returns:
-            By the loss: ``"softmax"`` and ``"svm"`` the (N,) label with the highest score, its name where the net has
-            `class_names`; ``"mse"`` the (N, num_classes) values, and ``"poisson"`` the exponentials of the scores;
-            ``"logistic"`` (N, num_classes) ones and zeros, one where a label is more likely than not.
+            It depends on the loss. ``"softmax"`` and ``"svm"``: the (N,) labels with the highest score, or their names
+            if the net has `class_names`. ``"mse"``: the (N, num_classes) values. ``"poisson"``: the exponentials of the
+            scores. ``"logistic"``: (N, num_classes) ones and zeros, one if a label is more likely than not.
         """
         predicted = prediction(self.loss_name, self.scores(X, flip=flip))
         return np.array(self.class_names)[predicted] if self.class_names else predicted
@@ -286,8 +285,8 @@ class FullyConnectedNet(Net):
         """The probabilities of the labels; X, flip and the errors are those of `scores`.
 
         Returns:
-            (N, num_classes) numbers between 0 and 1: the softmax of the scores, which sums to 1 in each row, or with
-            ``loss="logistic"`` the sigmoid of each.
+            (N, num_classes) numbers between 0 and 1: the softmax of the scores, which sums to 1 in each row; with
+            ``loss="logistic"``, the sigmoid of each score.
 
         Raises:
             ArgumentError: if the net's loss is neither ``"softmax"`` nor ``"logistic"``: its scores are not
@@ -296,15 +295,15 @@ class FullyConnectedNet(Net):
         return probabilities(self.loss_name, self.scores(X, flip=flip))
 
     def save(self, path: str | os.PathLike[str], standardization: Standardization | None = None) -> None:
-        """Write the net to a safetensors file with a checksum; a file that is there is replaced whole or not at all.
+        """Write the net to a safetensors file with a checksum; an existing file is replaced atomically.
 
         Args:
             path: the file.
-            standardization: that of the data on which the net was trained, ``data.standardization``, to be written
-                with it: the net that `load` gives takes raw rows then. See `with_standardization`.
+            standardization: the standardization of the training data, ``data.standardization``, to save with the net:
+                the net that `load` returns then takes raw rows. See `with_standardization`.
 
         Raises:
-            ArgumentError: if the standardization does not fit the net, or the net carries one already.
+            ArgumentError: if the standardization does not fit the net, or the net already has one.
             OSError: if the file cannot be written.
         """
         from thinnet.nets.saving import save_net
@@ -319,14 +318,14 @@ class FullyConnectedNet(Net):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FullyConnectedNet:
-        """Read a net that `save` wrote; no code in the file is run.
+        """Read a net that `save` wrote; no code from the file is executed.
 
-        It takes raw rows if it was saved with a standardization, which is then its attribute `standardization`; else
-        rows as it was trained on.
+        If it was saved with a standardization, the net takes raw rows and has it as its attribute `standardization`;
+        otherwise it takes the kind of rows that it was trained on.
 
         Raises:
-            CheckpointError: if the file is not a net of Thinnet, or not every byte of it is as it was written; where
-                it is not there, a `FileNotFoundError` too.
+            CheckpointError: if the file is not a Thinnet net, or its bytes have changed; if it does not exist, the
+                error is also a `FileNotFoundError`.
             OSError: if it cannot be read.
         """
         from thinnet.nets.saving import load_net
@@ -334,9 +333,9 @@ class FullyConnectedNet(Net):
         return load_net(cls, check_path("path", path))
 
     def export_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the net's test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
+        """Write the net in test mode as an ONNX graph from ``X`` to ``scores``, for other programs to run.
 
-        Rows are of the net's dtype; or of float64, and raw, where the net carries a `standardization`.
+        Rows have the net's dtype or, if the net has a `standardization`, are raw and float64.
 
         Raises:
             MissingExtraError: if the package onnx is not installed.

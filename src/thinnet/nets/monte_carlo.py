@@ -1,4 +1,4 @@
-"""Monte Carlo dropout: what a net predicts if it keeps dropping units after training."""
+"""Monte Carlo dropout: predictions of a net that keeps dropping units after training."""
 
 import numpy as np
 
@@ -15,25 +15,25 @@ from thinnet.typing import AnyArray, FloatArray
 def monte_carlo_scores(
     net: FullyConnectedNet, X: AnyArray, mc_samples: int = 50, *, seed: int = 0, first_row: int = 0
 ) -> FloatArray:
-    r"""Scores with dropout's masks drawn as in training, and batch normalization's running statistics as in test.
+    r"""Scores with dropout masks drawn as in training, and batch normalization's running statistics as in test mode.
 
     Each of the `mc_samples` draws is a thinned net; their mean approximates the predictive mean of a deep Gaussian
-    process, and their spread tells how sure the net is. The first layer is computed once, since nothing is dropped
-    before it. Masks are drawn for each row alone, also for nets that share one among the rows of a minibatch: a row's
-    distribution is the same.
+    process, and their spread shows how certain the net is. The first layer is computed once, since nothing is dropped
+    before it. Each row has its own masks, even for nets that share one mask in a minibatch: the distribution for a row
+    is the same.
 
     Args:
         net: a net with ``dropout`` > 0 and a hidden layer.
         X: (N, input_dim) inputs.
         mc_samples: S, the number of draws.
-        seed: fixes the masks; they depend on the number of the row and of the draw, and on nothing else.
-        first_row: the number of the first row, for inputs that come in pieces.
+        seed: determines the masks; besides it, they depend only on the row number and the draw number.
+        first_row: the number of the first row, for inputs that arrive in pieces.
 
     Returns:
         (S, N, num_classes) scores.
 
     Raises:
-        ArgumentError: if the net drops nothing, or an argument does not fit.
+        ArgumentError: if the net has no dropout, or an argument does not fit.
 
     Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
 

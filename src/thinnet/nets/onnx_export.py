@@ -1,4 +1,4 @@
-"""A net in test mode as an ONNX file, for other programs."""
+"""Exports a net in test mode to an ONNX file, for other programs."""
 
 import math
 from pathlib import Path
@@ -13,21 +13,21 @@ from thinnet.standardization import Standardization
 from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyArray
 
-OPSET = 17  # the first one with LayerNormalization
-OPSETS_ELSEWHERE = {"ai.onnx.ml": 3}  # of operators outside the standard's own domain, of the same age
-IR_VERSION = 8  # the oldest that has this opset, so that older runtimes read the file too
-WIDE = np.dtype(np.float64)  # of raw rows, whose differences may be small
-MOST_BYTES = 2**31 - 1  # in one file
+OPSET = 17  # the first with LayerNormalization
+OPSETS_ELSEWHERE = {"ai.onnx.ml": 3}  # operators outside the standard domain, of the same age
+IR_VERSION = 8  # the oldest with this opset, so that older runtimes can read the file
+WIDE = np.dtype(np.float64)  # for raw rows, whose differences may be small
+MOST_BYTES = 2**31 - 1  # the limit of one file
 
 
 def export_onnx(net: Net, path: Path) -> None:
-    """Write the net's test mode as a graph from ``X``, (N, input_dim), to ``scores``, (N, num_classes).
+    """Write the net in test mode as a graph from ``X``, (N, input_dim), to ``scores``, (N, num_classes).
 
-    Where the net carries a standardization, X are raw rows of float64.
+    If the net has a standardization, X is raw rows in float64.
 
     Args:
-        net: its dtype becomes that of the graph.
-        path: the file, replaced whole or not at all.
+        net: the net; its dtype becomes that of the graph.
+        path: the file, replaced atomically.
 
     Raises:
         ArgumentError: if the net is too large for one file.
@@ -37,7 +37,7 @@ def export_onnx(net: Net, path: Path) -> None:
     graph = Graph()
     rows, carried = "X", net.standardization
     graph.input(rows, net.dtype if carried is None else WIDE, net.input_dim)
-    if carried is not None:  # and float64 even where a runtime takes any dtype
+    if carried is not None:  # float64 even if a runtime accepts any dtype
         rows = add_standardization(graph, carried, graph.cast(rows, WIDE, "wide"))
         rows = rows if net.dtype == WIDE else graph.cast(rows, net.dtype, "rows")
     graph.output(add_net(graph, net, rows, net.dtype), net.dtype, net.num_classes)
@@ -45,10 +45,10 @@ def export_onnx(net: Net, path: Path) -> None:
 
 
 class Graph:
-    """Nodes as they are added, with the arrays that they need, the inputs and the outputs.
+    """A graph that is built node by node, with its arrays, inputs and outputs.
 
-    Inputs are called as their users want. Whatever else would have the same name gets another one, so what a method
-    returns is what to go on with; an output may not.
+    Inputs keep their given names. Any other value whose name is taken is renamed, so use the name that a method
+    returns. An output cannot be renamed.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Graph:
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._domains = {"": OPSET}
-        self._names: set[str] = set()  # of the inputs
+        self._names: set[str] = set()  # names of the inputs
         self._renamed: dict[str, str] = {}
         self._bytes = 0
 
@@ -71,7 +71,7 @@ class Graph:
         return output
 
     def cast(self, value: str, dtype: Any, output: str) -> str:
-        """Add what makes another dtype of a value; return its name."""
+        """Add a cast of a value to another dtype; return its name."""
         return self.add("Cast", [value], output, to=self._element(dtype))
 
     def array(self, name: str, array: Any) -> str:
@@ -82,12 +82,12 @@ class Graph:
         return name
 
     def input(self, name: str, dtype: Any, *columns: int) -> None:
-        """Say that rows of these columns come in under this name; before all else."""
+        """Declare an input with this many columns per row; call this before adding anything else."""
         self._names.add(name)
         self._inputs.append(self._onnx.helper.make_tensor_value_info(name, self._element(dtype), ["N", *columns]))
 
     def output(self, name: str, dtype: Any, *columns: int) -> None:
-        """Say that a value of this name goes out; ArgumentError where a column, which comes in, has that name."""
+        """Declare a value as an output; raise ArgumentError if an input column has the same name."""
         if name in self._renamed:
             raise ArgumentError(
                 f"X must not have a column called {self._renamed[name]!r} for an ONNX file: its output has that name. "
@@ -107,7 +107,7 @@ class Graph:
         return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def write(self, path: Path) -> None:
-        """Check the model, and write it; a file that is there is replaced whole or not at all."""
+        """Check the model and write it; an existing file is replaced atomically."""
         if self._bytes > MOST_BYTES:
             raise ArgumentError(
                 f"a net in an ONNX file must take less than 2 GiB, got {self._bytes:,} bytes. Make it smaller, or save "
@@ -122,7 +122,7 @@ class Graph:
 
 
 def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
-    """Add what standardizes raw rows of float64 behind the value `below`; return the name of what comes out."""
+    """Add the standardization of the value `below`, raw float64 rows; return the name of the result."""
     rows = graph.add("Sub", [below, graph.array("mean", how.mean)], "centered")
     rows = graph.add("Mul", [rows, graph.array("scale", how.scale)], "standardized")
     if how.limit == np.inf:
@@ -132,9 +132,9 @@ def add_standardization(graph: Graph, how: Standardization, below: str) -> str:
 
 
 def add_net(graph: Graph, net: Net, below: str, dtype: Any, prefix: str = "") -> str:
-    """Add a net that computes in `dtype`, though its arrays are kept in its own, behind the value `below`.
+    """Add a net that computes in `dtype`, with its arrays stored in their own dtype and the value `below` as input.
 
-    All names begin with the `prefix`. Returns the name of its scores.
+    All names begin with `prefix`. Returns the name of the scores.
     """
     arrays = {f"{prefix}{name}": array for name, array in (*net.params.items(), *net.running.items())}
 
@@ -166,13 +166,13 @@ def _add_activation(graph: Graph, name: str, x: str, output: str, dtype: Any) ->
     def number(what: str, value: float) -> str:
         return graph.array(f"{output}_{what}", np.asarray(value, dtype))
 
-    if name == "silu":  # not by Sigmoid, which ONNX Runtime joins with the product to a function in float32 only
+    if name == "silu":  # no Sigmoid: ONNX Runtime fuses it with the product into a float32-only function
         power = graph.add("Exp", [graph.add("Neg", [x], f"{output}_negated")], f"{output}_power")
         return graph.add("Div", [x, graph.add("Add", [power, number("one", 1)], f"{output}_sum")], output)
     scaled = graph.add("Mul", [x, number("root", math.sqrt(0.5))], f"{output}_scaled")
     if dtype == np.float32:
         erf = graph.add("Erf", [scaled], f"{output}_erf")
-    else:  # ONNX Runtime has this one function in float32 only
+    else:  # ONNX Runtime has Erf in float32 only
         narrow = graph.add("Erf", [graph.cast(scaled, np.float32, f"{output}_narrow")], f"{output}_erf32")
         erf = graph.cast(narrow, dtype, f"{output}_erf")
     sum_ = graph.add("Add", [erf, number("one", 1)], f"{output}_sum")

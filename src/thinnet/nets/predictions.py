@@ -1,4 +1,4 @@
-"""What scores mean, by the loss that a net was trained with."""
+"""What scores mean, depending on the loss that a net was trained with."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from thinnet.errors import ArgumentError
 from thinnet.layers.sigmoid import sigmoid
 from thinnet.typing import AnyArray, FloatArray
 
-VALUED = ("mse", "poisson")  # losses whose predictions are values, of which R² tells how good they are
+VALUED = ("mse", "poisson")  # losses whose predictions are values, measured by R²
 
 
 def prediction(loss: str, scores: FloatArray) -> AnyArray:
@@ -14,7 +14,7 @@ def prediction(loss: str, scores: FloatArray) -> AnyArray:
     if loss == "mse":
         return scores
     if loss == "poisson":
-        with np.errstate(over="ignore"):  # infinite where it is beyond the dtype
+        with np.errstate(over="ignore"):  # infinity beyond the range of the dtype
             values: FloatArray = np.exp(scores)
             return values
     if loss == "logistic":
@@ -27,7 +27,7 @@ def probabilities(loss: str, scores: FloatArray) -> FloatArray:
     """The (N, C) probabilities of the labels.
 
     Raises:
-        ArgumentError: if the loss gives none.
+        ArgumentError: if the loss does not give probabilities.
     """
     if loss == "softmax":
         powers = np.exp(scores - scores.max(axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Raw rows: what a net takes that carries the standardization of the data it was trained on."""
+"""Raw rows: the inputs of a net that has the standardization of its training data."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ from thinnet.typing import FloatArray
 
 
 def as_inputs(spec: Spec, standardization: Standardization | None, X: Any, first_row: int = 0) -> FloatArray:
-    """Rows as a net's layers take them, of its dtype: the one place where what a net carries is applied.
+    """Rows for a net's layers, in its dtype: the one place where a net's standardization is applied.
 
     Raises:
-        ArgumentError: if X does not fit the net, or a number is beyond its dtype, or there is one that is not finite
-            where the standardization has a limit, which would hide it.
+        ArgumentError: if X does not fit the net, or a number is beyond its dtype, or one is not finite and the
+            standardization has a limit, which would hide it.
     """
     rows = as_matrix(spec, X)
     if standardization is None:
         return cast("X", rows, spec.dtype)
     if standardization.limit < np.inf:
         check_finite("X", rows, ArgumentError, f"numbers that are finite in {rows.dtype}", first_row)
-    with np.errstate(all="ignore"):  # what goes wrong is found by the check, and said in better words
+    with np.errstate(all="ignore"):  # the check below raises a clearer error
         inputs = standardization.rows(rows, spec.dtype)
     check_range("X", rows, inputs)
     return inputs
 
 
 def checked_standardization(spec: Spec, standardization: Any) -> Standardization | None:
-    """A standardization for a net's inputs, with arrays of its own; or None.
+    """A standardization for a net's inputs, with its own arrays; or None.
 
     Raises:
-        ArgumentError: if it is something else, or not of one finite mean and scale for each input.
+        ArgumentError: if it is anything else, or does not have a finite mean and scale for each input.
     """
     if standardization is None:
         return None

@@ -1,4 +1,4 @@
-"""Nets in checksummed files: how one was built, its parameters and its running statistics."""
+"""Nets in checksummed files: their arguments, parameters and running statistics."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +19,11 @@ from thinnet.storage.checksummed import read_checksummed, write_checksummed
 from thinnet.typing import AnyArray
 
 N = TypeVar("N", bound=Net)
-STANDARDIZATION = "standardization/"  # its arrays
+STANDARDIZATION = "standardization/"  # prefix of its arrays
 
 
 def save_net(net: Net, path: Path) -> None:
-    """Write a net alone: how it was built, its parameters and its running statistics."""
+    """Write only a net: its arguments, parameters and running statistics."""
     state, arrays, carried = net_state(net), net_arrays(net), net.standardization
     if carried is not None:
         state["standardization"] = {"limit": carried.limit if carried.limit < np.inf else None}
@@ -32,7 +32,7 @@ def save_net(net: Net, path: Path) -> None:
 
 
 def load_net(kind: type[N], path: Path) -> N:
-    """Read a net that `save_net` wrote, as one of this class."""
+    """Read a net that `save_net` wrote, as an instance of `kind`."""
     if path.is_dir():
         inside = path / "net.safetensors"
         fix = f"Name {inside}." if inside.is_file() else "Name a file in it that FullyConnectedNet.save wrote."
@@ -50,7 +50,7 @@ def load_net(kind: type[N], path: Path) -> N:
 
 
 def _standardization(state: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> Standardization | None:
-    """What was saved with a net, if something was."""
+    """The standardization saved with a net, if any."""
     if not ("standardization" in state or any(name.startswith(STANDARDIZATION) for name in arrays)):
         return None
     limit = state["standardization"]["limit"]
@@ -72,7 +72,7 @@ def net_from(kind: type[N], state: Mapping[str, Any], arrays: Mapping[str, AnyAr
     config = dict(state["config"])
     dims = (config["input_dim"], *config["hidden_dims"], config["num_classes"])
     for i, shape in enumerate(pairwise(dims), start=1):
-        if arrays[f"params/W{i}"].shape != shape:  # found before a net of these dimensions is made
+        if arrays[f"params/W{i}"].shape != shape:  # checked before a net of these dimensions is allocated
             raise ValueError(f"W{i} has shape {arrays[f'params/W{i}'].shape} instead of {shape}")
     spec = Spec.from_config(config)
     net = kind.from_parts(spec, State.empty(spec), fused=bool(state["fused"]))
@@ -99,7 +99,7 @@ def fill(parameters: Parameters, arrays: Mapping[str, AnyArray], prefix: str) ->
 
 @contextmanager
 def readable_contents(what: str) -> Iterator[None]:
-    """Whatever a file that is whole, but not one of ours, leads to becomes one kind of error."""
+    """Turn any error from the contents of an intact file that is not ours into a CheckpointError."""
     try:
         yield
     except CheckpointError:

@@ -1,4 +1,4 @@
-"""A net as a table: each layer, the shape that comes out of it, and its parameters."""
+"""A net as a table: each layer with its sizes and its number of parameters."""
 
 from thinnet.checks import shortened
 from thinnet.parameters import layer_number
@@ -7,7 +7,7 @@ from thinnet.state import State
 
 
 def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
-    """What ``repr(net)`` shows.
+    """The text that ``repr(net)`` shows.
 
     >>> spec = Spec([20], input_dim=4, num_classes=3, dropout=0.5, normalization="layernorm", seed=0)
     >>> print(summary(spec, State.initial(spec)))

@@ -18,22 +18,22 @@ from thinnet.typing import AnyPath
 def write_report(
     folders: Sequence[AnyPath], output: AnyPath | None = None, figures: AnyPath | None = None, title: str = ""
 ) -> Path:
-    """Write the report of runs.
+    """Write a report on runs.
 
     Args:
-        folders: of runs, or with such folders in them.
-        output: the page, in a folder that is there, or such a folder, which gets it as report.html unless the name
-            ends in .html; by default the first of `folders`.
-        figures: a folder in which each figure is kept as SVG too; it is made where it is missing.
-        title: of the page; by default the data's name.
+        folders: folders of runs, or folders that contain them.
+        output: the HTML file to write, in an existing folder; or a folder, if the name does not end in .html, for
+            report.html; by default the first of `folders`.
+        figures: a folder for each figure as an SVG file; it is created if missing.
+        title: the title of the page; by default the name of the data.
 
     Returns:
         The path of the page.
 
     Raises:
         CheckpointError: if there is no run, or its files are damaged.
-        MissingExtraError: if Jinja is not installed, or SciPy where groups of several runs are compared.
-        OSError: if the page cannot be written; nothing is then.
+        MissingExtraError: if Jinja is not installed, or SciPy, which is needed to compare groups of several runs.
+        OSError: if the page cannot be written; then nothing is.
     """
     groups = group_runs(find_runs(folders))
     shown = details(groups)

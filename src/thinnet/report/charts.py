@@ -12,17 +12,17 @@ from thinnet.report.diagnostics import Diagnostics
 from thinnet.report.groups import Group, differing, measured, shown, spoken
 from thinnet.statistics import spread
 
-FEWEST_IN_BIN = 5  # answers; a fraction of fewer says nothing
+FEWEST_IN_BIN = 5  # answers; a fraction of fewer is not meaningful
 MOST_POINTS = 80  # a line is no wider than a few hundred pixels
-LOGARITHMIC_FROM = 30  # times that the largest value is of the smallest
-Points = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the values at each of them
+LOGARITHMIC_FROM = 30  # the ratio of the largest to the smallest value
+Points = tuple[Sequence[float], Sequence[Sequence[float]]]  # x, and the values at each x
 
-NUM_COLORS = 7  # that the page's style has; past the last they begin again, dashed
+NUM_COLORS = 7  # in the page's style sheet; further lines reuse them, dashed
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: points, and a band where it averages several runs.  `group` numbers the switch that hides it."""
+    """One line: its points, and a band if it averages several runs.  `group` numbers the switch that hides it."""
 
     label: str
     group: int
@@ -40,15 +40,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over a common axis."""
+    """Lines on a common axis."""
 
-    name: str  # of its file
+    name: str  # file name without its extension
     title: str
     x_label: str
     series: tuple[Series, ...]
-    fraction: bool = False  # whether y lies between 0 and 1
-    diagonal: bool = False  # whether y = x is drawn, for comparison
-    own_legend: bool = False  # whether its lines are other ones than the groups
+    fraction: bool = False  # whether y is between 0 and 1
+    diagonal: bool = False  # whether to draw y = x, for comparison
+    own_legend: bool = False  # whether its lines are not those of the groups
 
     @property
     def logarithmic(self) -> bool:
@@ -57,7 +57,7 @@ class Chart:
         return not self.fraction and bool(values) and max(values) > LOGARITHMIC_FROM * min(values)
 
     def low(self, line: Series) -> tuple[float, ...]:
-        """The lower edge of a line's band; on a logarithmic axis as many times below it as the upper one is above."""
+        """The lower edge of a line's band; on a logarithmic axis, by the same factor as the upper edge."""
         if not self.logarithmic:
             return line.low
         return tuple(y * y / high if high > 0 else y for y, high in zip(line.y, line.high, strict=True))
@@ -74,7 +74,7 @@ class Chart:
 
 
 def curves(groups: Sequence[Group]) -> list[Chart]:
-    """Accuracies over epochs and loss over steps, for all groups that have them."""
+    """Accuracy and validation loss by epoch, and training loss by step, for all groups that have them."""
     measure = measured(groups)
     charts = []
     for name, title in (("val", "Validation"), ("train", "Training")):
@@ -82,14 +82,14 @@ def curves(groups: Sequence[Group]) -> list[Chart]:
         charts.append(Chart(f"{name}-accuracy", f"{title} {measure}", "Epoch", lines, fraction=True))
     charts.append(Chart("val-loss", "Validation loss", "Epoch", _lines(groups, "val_loss")))
     charts.append(Chart("loss", "Training loss", "Step", _lines(groups, "loss")))
-    return [chart for chart in charts if any(len(line.x) > 1 for line in chart.series)]  # points alone compare nothing
+    return [chart for chart in charts if any(len(line.x) > 1 for line in chart.series)]  # single points show nothing
 
 
 def _lines(groups: Sequence[Group], name: str) -> tuple[Series, ...]:
-    """A line for each group that recorded something: the mean over its runs, as far as all of them have come."""
+    """A line for each group with records: the mean over its runs, up to where the shortest one ends."""
     lines = []
     for group in groups:
-        runs = [run for run in group.runs if run.finished] or group.runs  # those that are still going cut none short
+        runs = [run for run in group.runs if run.finished] or group.runs  # unfinished runs do not cut others short
         histories = [run.history for run in runs if getattr(run.history, name)]
         if histories:
             x, values = _stretches(histories) if name == "loss" else _epochs(histories, name)
@@ -98,7 +98,7 @@ def _lines(groups: Sequence[Group], name: str) -> tuple[Series, ...]:
 
 
 def _epochs(histories: Sequence[History], name: str) -> Points:
-    """The values at each epoch, or at evenly spaced ones with the last among them."""
+    """The values at each epoch, or at evenly spaced epochs that include the last."""
     lists = [getattr(history, name) for history in histories]
     length = min(map(len, lists))
     points = sorted({round(k) for k in np.linspace(0, length - 1, min(length, MOST_POINTS))})
@@ -106,7 +106,7 @@ def _epochs(histories: Sequence[History], name: str) -> Points:
 
 
 def _stretches(histories: Sequence[History]) -> Points:
-    """Means over equal stretches of steps, since the loss of one minibatch jumps."""
+    """Means over intervals of equally many steps, since the loss of single minibatches is noisy."""
     length = min(len(history.loss) for history in histories)
     ends = [round(k) for k in np.linspace(0, length, min(length, MOST_POINTS) + 1)]
     return ends[1:], [[float(np.mean(history.loss[a:b])) for history in histories] for a, b in pairwise(ends)]
@@ -115,7 +115,7 @@ def _stretches(histories: Sequence[History]) -> Points:
 def _banded(
     label: str, number: int, x: Sequence[float], values: Sequence[Sequence[float]], dots: bool = False
 ) -> Series:
-    """The mean at each x, with a band of one standard deviation where there are several values."""
+    """The mean at each x, with a band of one standard deviation if there are several values."""
     spreads = [spread(each) for each in values]
     xs, means = tuple(map(float, x)), tuple(each.mean for each in spreads)
     if all(each.deviation is None for each in spreads):
@@ -125,7 +125,7 @@ def _banded(
 
 
 def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
-    """Accuracy against confidence, for the bins that hold enough answers."""
+    """Accuracy against confidence, for the bins with enough answers."""
     series = []
     for group, diagnostics in diagnosed:
         bins = diagnostics.calibration
@@ -135,14 +135,14 @@ def calibration(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> Chart:
 
 
 def against(groups: Sequence[Group]) -> list[Chart]:
-    """The accuracy against each numeric field with at least three values, a line for each setting of the others."""
+    """Accuracy against each numeric field with at least three values, with a line per setting of the other fields."""
     different = differing([group.config for group in groups])
     charts = []
     for name in different:
         values = {getattr(group.config, name) for group in groups}
         if len(values) >= 3 and all(isinstance(value, (int, float)) for value in values):
             charts.append(_against(groups, name, [other for other in different if other != name]))
-    return [chart for chart in charts if any(len(line.x) > 1 for line in chart.series)]  # points alone compare nothing
+    return [chart for chart in charts if any(len(line.x) > 1 for line in chart.series)]  # single points show nothing
 
 
 def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart:
@@ -160,7 +160,7 @@ def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers from within [low, high], about `count` of them.
+    """About `count` round numbers within [low, high].
 
     >>> ticks(0, 100)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
@@ -175,6 +175,6 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def powers(low: float, high: float) -> list[float]:
-    """The powers of ten from within [low, high], thinned where there are many."""
+    """The powers of ten within [low, high]; only some of them if there are many."""
     exponents = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     return [10.0**k for k in exponents[:: max(1, len(exponents) // 5)]]

@@ -18,15 +18,15 @@ from thinnet.report.groups import Group
 from thinnet.report.page import Details, best
 from thinnet.typing import AnyArray
 
-MOST_DETAILED, FEWER_DETAILED = 6, 3  # groups: details of more would make the page too long
+MOST_DETAILED, FEWER_DETAILED = 6, 3  # groups; details of more would make the page too long
 NUM_WEIGHTS = 36
-# Of a config: what decides its data.
+# The config fields that determine the data.
 DATA_FIELDS = ("data", "root", "num_train", "data_seed", "standardization", "image_shape", *runs.AUGMENTATION)
 Known = dict[tuple[Any, ...], tuple[Dataset, dict[str, str]]]  # data sets and the hashes of their arrays
 
 
 def details(groups: Sequence[Group]) -> list[Details]:
-    """The details of each group's first finished run, or of the best groups if there are many; or why not."""
+    """The details of each group's first finished run, or of the best groups if there are many; or why none."""
     known: Known = {}
     chosen = groups if len(groups) <= MOST_DETAILED else best(groups, FEWER_DETAILED)
     return [_details(group, known) for group in chosen]
@@ -44,12 +44,12 @@ def _details(group: Group, known: Known) -> Details:
         return Details(group, reason=f"The data could not be read: {error}")
     if run.environment.get("data", fingerprint) != fingerprint:
         return Details(group, reason="The data are no longer those that the run was trained on.")
-    net = FullyConnectedNet.load(run.folder / runs.NET).with_standardization(None)  # the data set's rows have it
+    net = FullyConnectedNet.load(run.folder / runs.NET).with_standardization(None)  # the data set standardizes
     if LOSSES[net.loss_name].targets != "labels":
         return Details(group, reason="The targets are not one class a row, so there is nothing to confuse.")
     diagnostics = diagnose(net, data, run.config.batch_size)
     found = Details(group, diagnostics, data.class_names or tuple(map(str, range(len(diagnostics.confusion)))))
-    if data.image_shape is None or data.image_shape[:-2] not in ((), (1,), (3,)):  # neither gray nor of three colors
+    if data.image_shape is None or data.image_shape[:-2] not in ((), (1,), (3,)):  # neither gray nor RGB
         return found
     W: AnyArray = net.params["W1"]
     strongest = np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:NUM_WEIGHTS]
@@ -61,10 +61,10 @@ def _details(group: Group, known: Known) -> Details:
 
 
 def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
-    """The data of a run, cached for the following groups that share them."""
+    """The data of a run, cached for the next groups that share them."""
     key = tuple(getattr(config, name) for name in DATA_FIELDS)
     if key not in known:
-        known.clear()  # so that there is one in memory at a time
+        known.clear()  # so that only one is in memory at a time
         source = catalog.CATALOG.get(config.data)
         if source and source.download and not config.root and not source.find():  # a report must not download
             raise DataError(f"{config.data} must be on this machine, got none. Get it with: {source.missing}.")

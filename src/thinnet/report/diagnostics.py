@@ -1,4 +1,4 @@
-"""Diagnostics of a trained net: confusion matrix, calibration, mistakes, and active units."""
+"""Diagnostics of a trained net: confusion matrix, calibration, mistakes and active units."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 NUM_BINS = 10
 NUM_MISTAKES = 12
-ROWS_FOR_UNITS = 1024  # enough for fractions of active units to a percent
+ROWS_FOR_UNITS = 1024  # enough to know fractions of active units to a percent
 ROWS_AT_ONCE = 512
 
 
@@ -34,7 +34,7 @@ class Calibration:
     """A reliability diagram: for each bin of confidence, the count, the mean confidence and the accuracy."""
 
     count: IntArray  # (NUM_BINS,)
-    confidence: FloatArray  # (NUM_BINS,), NaN where there are none
+    confidence: FloatArray  # (NUM_BINS,), NaN for empty bins
     accuracy: FloatArray  # (NUM_BINS,), the same
 
     @property
@@ -46,12 +46,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Layer:
-    """The mean number of units above zero in one hidden layer, over rows."""
+    """The mean number of units above zero per row in one hidden layer."""
 
     width: int
-    active: float  # in test mode, nothing dropped
-    thinned: float  # in training mode, with dropout's masks
-    never: int  # units above zero for no row at all, in test mode
+    active: float  # in test mode, without dropout
+    thinned: float  # in training mode, with dropout
+    never: int  # number of units that are above zero for no row, in test mode
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class Diagnostics:
 
     @property
     def num_mistakes(self) -> int:
-        """How many answers are wrong; only the most confident ones are in `mistakes`."""
+        """The number of wrong answers; `mistakes` has only the most confident ones."""
         return int(self.confusion.sum() - self.confusion.trace())
 
 
 def diagnose(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Diagnostics:
     """Evaluate a classifier on the test rows, or else the validation or training rows, in pieces of bounded size.
 
-    The data are standardized as the net was trained; `batch_size` rows were normalized together then.
+    The data must be standardized as in training; `batch_size` is the number of rows per batch in training.
     """
     split = next(name for name in ("test", "val", "train") if data.num_rows(name))
     pieces = [slice(start, start + ROWS_AT_ONCE) for start in range(0, data.num_rows(split), ROWS_AT_ONCE)]
-    # The softmax of the scores, whichever loss for labels they were trained with.
+    # Softmax of the scores, whichever loss on labels the net was trained with.
     scores = np.concatenate([net.scores(data.batch(split, piece)[0]) for piece in pieces])
     shares = probabilities("softmax", scores.astype(np.float64))
     y, answers, sure = data.labels(split), shares.argmax(axis=1), shares.max(axis=1)
@@ -98,14 +98,14 @@ def _calibration(sure: FloatArray, right: AnyArray) -> Calibration:
 
 
 def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[Layer]:
-    """The activity of each hidden layer: each is fed the outputs of the one below, in both modes.
+    """The activity of each hidden layer, computed layer by layer in both modes.
 
-    Of a net with ReLU alone: with another activation a unit below zero is at work all the same.
+    Only for ReLU nets: with other activations, units below zero are active too.
     """
     if not net.hidden_dims or net.activation != "relu":
         return
     none = np.empty(0)  # no targets are needed
-    copy = net.copy()  # batch normalization in training mode moves its running statistics
+    copy = net.copy()  # batch normalization in training mode updates its running statistics
     X, _ = data.batch("train", slice(0, ROWS_FOR_UNITS), dtype=net.dtype)
     test, train = _pieces(X, batch_size), _pieces(X, batch_size)
     for number, width in enumerate(net.hidden_dims, start=1):
@@ -117,7 +117,7 @@ def _layers(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Iterator[
 
 
 def _pieces(X: FloatArray, size: int) -> list[FloatArray]:
-    """Batches as in training: only full ones, unless there is none."""
+    """Batches as in training: only full ones, unless there are none."""
     whole = len(X) - len(X) % size or len(X)
     return [X[start : start + size] for start in range(0, whole, size)]
 

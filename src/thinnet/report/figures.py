@@ -1,4 +1,4 @@
-"""The page's figures as SVG files: each stands alone, with a title, the names of its lines, and the page's colors."""
+"""The page's figures as standalone SVG files, with a title, the names of the lines, and the page's colors."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,28 +11,28 @@ from thinnet.report.page import Details, asset
 from thinnet.report.svg import LINE, MOST_CLASSES, WIDTH, element
 from thinnet.storage.files import write_atomically
 
-# Pixels: around a picture, and from a title's top to its picture.
+# In pixels: around a picture, and from the top of a title to its picture.
 MARGIN, BELOW = 14, 26
-MOST_LETTERS = 40  # of a label in a figure
-LONGEST_NAME = 60  # letters of a label that go into a file's name
-Keys = Sequence[tuple[str, int]]  # labels and the numbers of their groups
+MOST_LETTERS = 40  # characters of a label in a figure
+LONGEST_NAME = 60  # characters of a label used in a file name
+Keys = Sequence[tuple[str, int]]  # labels and their group numbers
 
 
 def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
-    """Write every figure of the page into a folder that is there, as SVG."""
+    """Write every figure of the page to an existing folder as SVG."""
     for name, figure in _figures(groups, details):
         write_atomically(folder / f"{name}.svg", figure.encode(errors="replace"))
 
 
 def line_figure(panels: Sequence[charts.Chart], title: str = "") -> str:
-    """Charts of the same lines side by side, as the text of a file."""
+    """Charts with the same lines side by side, as the text of an SVG file."""
     keys = [(line.label, line.group) for line in panels[0].series]
     named = [(f"{one.title}{', logarithmic' if one.logarithmic else ''}", svg.line_chart(one)) for one in panels]
     return _file(named, keys if len(keys) > 1 else (), title)
 
 
 def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, str]]:
-    """The name of each file, and its text."""
+    """The name and text of each file."""
     diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     calibration = [charts.calibration(diagnosed)] if diagnosed else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):
@@ -62,7 +62,7 @@ def _of_one(detail: Details) -> Iterator[tuple[str, str, str]]:
 
 
 def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -> str:
-    """Drawings with their titles side by side, a title above all, and below them a line of text for each key."""
+    """Drawings side by side with their titles, an overall title above, and a line of text below for each key."""
     parts = [element("rect", width="100%", height="100%", fill="white")]
     top = MARGIN
     if title:
@@ -92,7 +92,7 @@ def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -
 
 
 def _plain(text: str) -> str:
-    """A drawing without what only the page's script and browsers know; its colors are the page's light ones."""
+    """A drawing without the page's script attributes and CSS variables, in the page's light colors."""
     text = re.sub(r' (?:data-chart|tabindex)="[^"]*"', "", text)
     values = dict(re.findall(r"(--\w+): (#\w+);", asset("page.css").partition("@media")[0]))
     for number in range(charts.NUM_COLORS):
@@ -102,5 +102,5 @@ def _plain(text: str) -> str:
 
 
 def _short(label: str) -> str:
-    """A label, shortened in the middle where it is long."""
+    """A label, shortened in the middle if it is long."""
     return label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS // 2]}…{label[-MOST_LETTERS // 2 :]}"

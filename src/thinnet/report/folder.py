@@ -17,7 +17,7 @@ from thinnet.typing import AnyPath
 
 @dataclass(frozen=True)
 class Run:
-    """One run, finished or not; what it has not yet reached is None or empty."""
+    """One run, finished or not; results that it does not have yet are None or empty."""
 
     folder: Path
     config: Config
@@ -30,25 +30,25 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """The name of the run's folder."""
         return self.folder.resolve().name
 
 
 def find_runs(folders: Iterable[AnyPath]) -> list[Run]:
-    """The runs in folders, each the folder of a run, or one below which there are such folders; each run once.
+    """The runs in these folders, each the folder of a run or one that contains such folders; each run once.
 
     Raises:
-        CheckpointError: if a folder has no run in it, or a file of a run is damaged.
+        CheckpointError: if a folder has no run, or a file of a run is damaged.
     """
     by_path = {path.resolve(): path for folder in folders for path in _run_folders(check_path("folders", folder))}
     return [read_run(path) for path in by_path.values()]
 
 
 def _run_folders(folder: Path) -> list[Path]:
-    """The folder itself, or else all below it that have a run, but for hidden ones."""
+    """The folder itself if it has a run, or else all folders below it that have one, except hidden ones."""
     if (folder / runs.CONFIG).is_file():
         return [folder]
-    configs = {*folder.glob(f"*/{runs.CONFIG}"), *folder.rglob(runs.CONFIG)}  # the first follows links too
+    configs = {*folder.glob(f"*/{runs.CONFIG}"), *folder.rglob(runs.CONFIG)}  # glob follows links, rglob does not
     shown = [path for path in configs if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     if shown:
         return sorted(path.parent for path in shown)
@@ -77,7 +77,7 @@ def read_run(folder: AnyPath) -> Run:
 
 
 def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], instead: str) -> dict[str, Any]:
-    """The contents of a JSON file, checked to be what a run wrote."""
+    """The contents of a JSON file, after checking that a run could have written them."""
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
@@ -96,7 +96,7 @@ def _environment(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _result(content: dict[str, Any]) -> dict[str, Any]:
-    history = checkpoint.checked_history({"val_loss": [], **content["history"]})  # the first edition had none
+    history = checkpoint.checked_history({"val_loss": [], **content["history"]})  # the first version had none
     accuracies = {name: content[name] for name in ("val_accuracy", "test_accuracy")}
     for name, value in accuracies.items():
         if value is not None:

@@ -9,14 +9,14 @@ from thinnet.report.folder import Run
 from thinnet.statistics import Difference, Spread, paired_difference, spread
 
 ACCURACY = "accuracy"
-ASIDE: dict[str, Any] = {"seed": -1, "data_seed": -1, "root": ""}  # where the data lie makes no difference to a run
+ASIDE: dict[str, Any] = {"seed": -1, "data_seed": -1, "root": ""}  # the location of the data does not affect a run
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one config over seeds; `number` counts the groups of a report from 0 and gives them their colors.
+    """Runs of one config with different seeds; `number` counts a report's groups from 0 and determines their colors.
 
-    `notes` has a sentence about each run that has the config and the seed of another one.
+    `notes` has a sentence about each run with the same config and seed as another one.
     """
 
     number: int
@@ -26,21 +26,21 @@ class Group:
 
     @property
     def config(self) -> Config:
-        """The config of the first run, which stands for all but the seeds."""
+        """The config of the first run; the others differ only in their seeds."""
         return self.runs[0].config
 
     def values(self, name: str) -> list[float]:
-        """A number of each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
+        """One number from each run that has it: val_accuracy, test_accuracy, or the last of a list in its history."""
         return [value for value in (metric(run, name) for run in self.runs) if value is not None]
 
     def spread(self, name: str) -> Spread | None:
-        """Mean and standard deviation of that number over the runs, or None where no run has it."""
+        """Mean and standard deviation of such a number over the runs, or None if no run has it."""
         values = self.values(name)
         return spread(values) if values else None
 
     @property
     def main_metric(self) -> str:
-        """The accuracy that decides: of the test rows where there are any, else of the validation rows."""
+        """The accuracy that ranks groups: on the test rows if possible, else on the validation or training rows."""
         names = ("test_accuracy", "val_accuracy", "last_val_accuracy")
         return next((name for name in names if self.values(name)), "last_train_accuracy")
 
@@ -61,8 +61,8 @@ def measured(groups: Sequence[Group]) -> str:
 
 
 def metric(run: Run, name: str) -> float | None:
-    """One number of a run; names of lists in the history stand for their last value."""
-    if name == "duration":  # in seconds; from the first evaluation on, since the first step waits for compilation
+    """One number of a run; the name of a list in the history means its last value."""
+    if name == "duration":  # in seconds, from the first evaluation on, since the first step may include compilation
         return run.history.seconds[-1] - run.history.seconds[0] if run.history.seconds else None
     if name in ("val_accuracy", "test_accuracy"):
         value: float | None = getattr(run, name)
@@ -72,7 +72,7 @@ def metric(run: Run, name: str) -> float | None:
 
 
 def group_runs(runs: Sequence[Run]) -> list[Group]:
-    """The groups, in the order of the values in which they differ; runs that are the same run count once."""
+    """The groups, sorted by the values in which they differ; copies of the same run count once."""
     together: dict[Config, list[Run]] = {}
     for run in runs:
         together.setdefault(replace(run.config, **ASIDE), []).append(run)
@@ -113,11 +113,11 @@ def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
 
 
 def _seeds(run: Run) -> tuple[int, int]:
-    return run.config.seed, run.config.data_seed if run.config.num_train else -1  # else it draws nothing
+    return run.config.seed, run.config.data_seed if run.config.num_train else -1  # otherwise data_seed is not used
 
 
 def _agree(run: Run, other: Run) -> bool:
-    """Whether two runs agree in everything but time, as far as both have come."""
+    """Whether two runs agree in everything but time, up to where the shorter one ends."""
     for name in ("loss", "train_accuracy", "val_accuracy"):
         if any(a != b for a, b in zip(getattr(run.history, name), getattr(other.history, name), strict=False)):
             return False
@@ -135,7 +135,7 @@ def _reason(run: Run, other: Run) -> str:
 
 
 def differing(configs: Sequence[Config]) -> list[str]:
-    """The names of the fields in which configs differ, seeds aside."""
+    """The names of the fields in which configs differ, except seeds and the location of the data."""
     names = [field.name for field in fields(Config) if len({getattr(config, field.name) for config in configs}) > 1]
     return [name for name in names if name not in ASIDE]
 
@@ -153,7 +153,7 @@ def shown(value: Any) -> str:
 
 
 def compare(first: Group, other: Group, name: str) -> Difference | None:
-    """How much `first` is above `other`, over the seeds that both have; None where there are none."""
+    """How much higher `first` is than `other`, over the seeds that both have; None if there are none."""
     values = [{_seeds(run): metric(run, name) for run in chosen.runs} for chosen in (first, other)]
     seeds = [seed for seed in values[0] if values[0][seed] is not None and values[1].get(seed) is not None]
     if not seeds or first is other:

@@ -20,22 +20,22 @@ from thinnet.report.page import page
 if TYPE_CHECKING:
     from thinnet.training.state import TrainingState
 
-ADDRESS = "127.0.0.1"  # nobody but this machine
+ADDRESS = "127.0.0.1"  # reachable only from this machine
 OWN_NAMES = (ADDRESS, "localhost")
-SECONDS_BETWEEN = 1.0  # how often the history is copied, beside at each epoch
-WATCHED_WITHIN = 5.0  # seconds; a page that was asked for so lately is still open
-LAST_LOOK = 3.0  # seconds that an open page is given to ask for the end
+SECONDS_BETWEEN = 1.0  # between copies of the history, besides those at each epoch
+WATCHED_WITHIN = 5.0  # seconds; a page requested this recently is still open
+LAST_LOOK = 3.0  # seconds that an open page has to request the final report
 
 
 class Live(Callback):
     """Serve the page of a run from its first step on; use it as a context manager around the whole run.
 
     Args:
-        folder: of the run.
-        port: of the loopback address; 0 for any that is free.
+        folder: the folder of the run.
+        port: the port on the loopback address; 0 for any free port.
 
     Attributes:
-        url: where the page is, on the loopback address.
+        url: the URL of the page, on the loopback address.
 
     Raises:
         MissingExtraError: if Jinja is not installed.
@@ -78,7 +78,7 @@ class Live(Callback):
         self._copy(state)
 
     def _copy(self, state: TrainingState) -> None:
-        """Copy the history, so that it does not grow while a page is rendered."""
+        """Copy the history, so that it does not change while a page is rendered."""
         assert self._run is not None
         self._run = replace(self._run, history=deepcopy(state.history))
         self._copied = time.monotonic()
@@ -93,19 +93,19 @@ class Live(Callback):
         return page(groups, [], f"Training {self.folder.resolve().name}", live=True)
 
     def end(self, report: Path) -> None:
-        """Serve the run's report from now on, and give a page that is open the time to ask for it."""
+        """Serve the run's report from now on, and give an open page time to request it."""
         self._ended = report.read_text(encoding="utf-8")
         if time.monotonic() - self._asked < WATCHED_WITHIN:
             self._told.wait(LAST_LOOK)
-            time.sleep(0.2)  # until the answer has left
+            time.sleep(0.2)  # until the response is sent
 
 
 def _handler(live: Live) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Answers with the page, and with nothing else."""
+        """Serves only the page."""
 
         def do_GET(self) -> None:
-            # A name of somebody else's that leads here would let his page read ours.
+            # Guards against DNS rebinding, by which another site's page could read ours.
             if self.headers.get("Host", "").partition(":")[0] not in OWN_NAMES:
                 self.send_error(HTTPStatus.FORBIDDEN)
             elif self.path != "/":
@@ -120,6 +120,6 @@ def _handler(live: Live) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(content)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: the terminal belongs to the run."""
+            """Print nothing: the terminal belongs to the run."""
 
     return Handler

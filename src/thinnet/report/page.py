@@ -34,14 +34,14 @@ class Details:
 
     group: Group
     diagnostics: Diagnostics | None = None
-    names: tuple[str, ...] = ()  # of the classes
+    names: tuple[str, ...] = ()  # class names
     weights: tuple[AnyArray, ...] = ()  # pictures of the first layer's strongest units
-    mistakes: tuple[AnyArray, ...] = ()  # pictures of what was got wrong
+    mistakes: tuple[AnyArray, ...] = ()  # pictures of misclassified rows
     reason: str = ""
 
 
 def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: bool = False) -> str:
-    """The whole page as HTML, with details of some groups; a `live` one asks its server for what is new."""
+    """The whole page as HTML, with details of some groups; a `live` page polls its server for updates."""
     template = _template(require("jinja2", extra="report", purpose="writing a report"))
     diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     tiles = groups if len(groups) <= MOST_TILES else best(groups, FEWER_TILES)
@@ -63,7 +63,7 @@ def page(groups: Sequence[Group], details: Sequence[Details], title: str, live: 
     return text
 
 
-@functools.cache  # compiling it takes longer than most pages do
+@functools.cache  # compiling takes longer than rendering most pages
 def _template(jinja2: ModuleType) -> Any:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters |= {"accuracy": _accuracy, "uri": png.data_uri, "command": _command}
@@ -72,12 +72,12 @@ def _template(jinja2: ModuleType) -> Any:
 
 
 def asset(name: str) -> str:
-    """The text of a file that the page is made of."""
+    """The text of one of the page's asset files."""
     return resources.files("thinnet.report").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _accuracy(found: Spread | float | None) -> str:
-    """A cell of a table."""
+    """The text of a table cell."""
     if found is None:
         return "\N{EN DASH}"
     return f"{found}" if isinstance(found, Spread) else rounded(found)
@@ -89,7 +89,7 @@ def _amount(group: Group, value: float, unit: str = "%") -> str:
 
 
 def best(groups: Sequence[Group], count: int) -> list[Group]:
-    """The groups with the highest accuracy, the highest first."""
+    """The groups with the highest accuracy, best first."""
     return sorted(groups, key=lambda group: -_level(group))[:count]
 
 
@@ -99,7 +99,7 @@ def _level(group: Group) -> float:
 
 
 def _verdict(groups: Sequence[Group]) -> str:
-    """The result in a sentence: the best group, and by how much it beats the one to compare it with."""
+    """The result in a sentence: the best group, and its lead over the group to compare with."""
     known = [group for group in groups if group.values(group.main_metric)]
     if not known:
         return "No epoch is finished yet."
@@ -117,7 +117,7 @@ def _verdict(groups: Sequence[Group]) -> str:
 
 
 def _rival(first: Group, others: Sequence[Group]) -> Group:
-    """The group that differs from the best one in its dropout alone, and has least; else the second best one."""
+    """Of the groups that differ from the best one only in dropout, the one with the least; else the second best."""
     same = [group for group in others if differing([group.config, first.config]) == ["dropout"]]
     if same:
         return min(same, key=lambda group: group.config.dropout)
@@ -136,7 +136,7 @@ def _doubt(difference: Difference, first: Group, other: Group) -> str:
 
 
 def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
-    """Each field of the configs: its name, what it is, its value or values, and whether groups differ in it."""
+    """Each field of the configs: name, description, value or values, and whether groups differ in it."""
     configs = [run.config for group in groups for run in group.runs]
     different = differing(configs)
     rows = []
@@ -148,7 +148,7 @@ def _settings(groups: Sequence[Group]) -> list[tuple[str, str, str, bool]]:
 
 
 def _command(group: Group) -> str:
-    """The command that repeats a group's first run."""
+    """The command line that repeats a group's first run."""
     defaults = asdict(Config())
     words = ["thinnet", "train"]
     for name, value in asdict(group.config).items():

@@ -1,4 +1,4 @@
-"""Small pictures as PNG, written with the standard library alone."""
+"""Small pictures as PNG, written with the standard library only."""
 
 import base64
 import struct
@@ -18,7 +18,7 @@ def png(pixels: AnyArray) -> bytes:
     b'\\x89PNG'
     """
     height, width, channels = pixels.shape
-    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each row begins with its filter: none
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each row starts with its filter type: 0, none
     rows[:, 1:] = pixels.reshape(height, -1)
     head = struct.pack(">IIBBBBB", width, height, 8, {3: 2, 4: 6}[channels], 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
@@ -35,7 +35,7 @@ def data_uri(pixels: AnyArray) -> str:
 
 
 def photograph(row: AnyArray, shape: tuple[int, ...], top: float | None = None) -> AnyArray:
-    """A row of pixels as (height, width, 3) bytes, from its darkest, or 0 where `top` is given, to `top`."""
+    """A row of pixels as (height, width, 3) bytes, scaled from [0, `top`], or from its own range if `top` is None."""
     values = row.astype(np.float64)
     low = values.min() if top is None else 0.0
     high = values.max() if top is None else top
@@ -45,7 +45,7 @@ def photograph(row: AnyArray, shape: tuple[int, ...], top: float | None = None) 
 
 
 def weight_picture(row: FloatArray, shape: tuple[int, ...]) -> AnyArray:
-    """Weights as a picture: colors as they are; gray ones blue below zero, white at zero, orange above."""
+    """Weights as a picture: in RGB if they are; else blue below zero, white at zero, orange above."""
     if shape[:-2] == (3,):
         return photograph(row, shape)
     values = row.reshape(shape[-2:]).astype(np.float64)

@@ -17,11 +17,11 @@ from thinnet.statistics import rounded
 from thinnet.typing import AnyArray, IntArray
 
 WIDTH, HEIGHT = 400, 260
-LINE = 20  # between lines of text
+LINE = 20  # pixels between lines of text
 LEFT, RIGHT, TOP, BOTTOM = 46, 388, 10, 220
-MOST_CLASSES = 100  # confusions of more are no picture any longer
-MOST_COUNTED = 14  # classes up to which each cell of the confusions has its number
-TURNED_FROM = 40  # pixels that the names of classes take: longer ones are turned below the columns
+MOST_CLASSES = 100  # a confusion matrix of more classes is unreadable
+MOST_COUNTED = 14  # up to this many classes, each cell of the confusion matrix shows its count
+TURNED_FROM = 40  # pixels; longer class names are rotated below the columns
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Axis:
 
     low: float
     high: float
-    start: float  # where `low` lies
+    start: float  # the position of `low`
     end: float
     logarithmic: bool = False
-    whole: bool = False  # whether only whole numbers mean something
+    whole: bool = False  # whether only whole numbers make sense
 
     def position(self, value: float) -> float:
         """The position of a value, clipped to the axis."""
@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def ticks(self) -> list[float]:
-        """Round values for its labels."""
+        """Round values for the labels."""
         if self.logarithmic:
             return powers(self.low, self.high)
         found = ticks(self.low, self.high)
@@ -65,7 +65,7 @@ def axes(chart: Chart, left: float, right: float, top: float, bottom: float) -> 
     pad = 0.06 * (max(ys) - min(ys)) or 0.05
     low, high = min(ys) - pad, max(ys) + pad
     if chart.fraction:
-        low, high = max(low, 0.0) if low > -1 else low, min(high, 1.0)  # R² may lie far below zero
+        low, high = max(low, 0.0) if low > -1 else low, min(high, 1.0)  # R² may be far below zero
     else:
         low = max(low, 0.0)
     return x, Axis(low, high, bottom, top)
@@ -79,7 +79,7 @@ def written(value: float) -> str:
 
 
 def element(name: str, *children: str, text: str = "", **attributes: Any) -> str:
-    """An element with everything escaped; ``_`` in a name becomes ``-``, a last ``_`` nothing.
+    """An element with everything escaped; ``_`` in a name becomes ``-``, and a trailing ``_`` is dropped.
 
     >>> element("text", text="a < b", class_="axis", x=1)
     '<text class="axis" x="1">a &lt; b</text>'
@@ -91,7 +91,7 @@ def element(name: str, *children: str, text: str = "", **attributes: Any) -> str
 
 
 def line_chart(chart: Chart) -> str:
-    """A chart with axes, bands and lines; what hovering shows is in its attribute ``data-chart``."""
+    """A chart with axes, bands and lines; the data shown on hover are in the attribute ``data-chart``."""
     x, y = axes(chart, LEFT, RIGHT, TOP, BOTTOM)
     parts = [_grid(chart, x, y)]
     if chart.diagonal:
@@ -104,13 +104,13 @@ def line_chart(chart: Chart) -> str:
 
 
 def picture(alt: str, *parts: str, height: float, **attributes: Any) -> str:
-    """A drawing of this height, as wide as all others; `alt` says what it shows."""
+    """A drawing of this height and the common width; `alt` describes it."""
     box = f"0 0 {WIDTH} {height}"
     return element("svg", *parts, viewBox=box, width=WIDTH, height=height, role="img", aria_label=alt, **attributes)
 
 
 def pictures(given: Sequence[AnyArray], columns: int, titles: Sequence[Sequence[str]] = (), alt: str = "") -> str:
-    """Pictures in rows, each with its lines of text below."""
+    """Pictures in a grid, each with its lines of text below."""
     side = WIDTH / columns
     row = side + (2 * LINE if titles else 0)
     parts = []
@@ -153,12 +153,12 @@ def _line(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
 
 
 def _owned(chart: Chart, line: Series) -> dict[str, Any]:
-    """The color of a line, and the group whose switch shows and hides it."""
+    """The color of a line, and the group whose switch shows or hides it."""
     return {"style": color(line.group), "data_group": None if chart.own_legend else line.group}
 
 
 def color(number: int) -> str:
-    """The style that gives something the color of a group, which the page's style knows for light and dark."""
+    """The style for the color of a group; the style sheet defines it for light and dark mode."""
     return f"--c:var(--g{number % NUM_COLORS})"
 
 
@@ -179,7 +179,7 @@ def _readings(line: Series) -> list[str]:
 
 
 def layer_bars(diagnosed: Sequence[tuple[Group, Diagnostics]]) -> str:
-    """For each hidden layer and group, the units that are above zero: in test mode, and with dropout's masks."""
+    """For each hidden layer and group, the number of units above zero: in test mode, and with dropout."""
     rows, sentences, top = [], ["Units above zero in each hidden layer, averaged over rows."], 0.0
     widest = max(layer.width for _, diagnostics in diagnosed for layer in diagnostics.layers)
     for number in range(max(len(diagnostics.layers) for _, diagnostics in diagnosed)):
@@ -209,12 +209,12 @@ def _bars(group: Group, layer: Layer, label: str, span: float, top: float) -> st
 
 
 def confusion(counts: IntArray, names: Sequence[str]) -> str:
-    """True classes downward, answers rightward; blue where they agree, orange where they do not."""
+    """The confusion matrix: true classes in rows, answers in columns; blue if they agree, orange if not."""
     size = len(counts)
     left, top = 12 + 6.6 * min(12, max(map(len, names))), 8.0
     cell = (WIDTH - left - 4) / size
     parts = list(_class_names(names, left, top, cell)) if size <= 2 * MOST_COUNTED else []
-    if size > MOST_COUNTED:  # one ground for all cells: of many classes, most cells are empty
+    if size > MOST_COUNTED:  # one background for all cells: with many classes, most cells are empty
         parts.append(_square("empty", round(left, 1), top, size * cell))
     for i, j in np.ndindex(size, size):
         if size <= MOST_COUNTED or counts[i, j]:
@@ -224,7 +224,7 @@ def confusion(counts: IntArray, names: Sequence[str]) -> str:
 
 
 def _class_names(names: Sequence[str], left: float, top: float, cell: float) -> Iterator[str]:
-    """Beside the rows and below the columns, turned where they are long."""
+    """The class names beside the rows and below the columns, rotated if they are long."""
     foot = top + len(names) * cell + 14
     for k, name in enumerate(names):
         yield element("text", text=name[:12], x=left - 7, y=top + (k + 0.5) * cell + 4, text_anchor="end")

@@ -14,18 +14,18 @@ from thinnet.errors import require
 if TYPE_CHECKING:
     from thinnet.training.state import TrainingState
 
-SUFFIX = ".thinnet"  # tells our event files from others
+SUFFIX = ".thinnet"  # distinguishes our event files from others
 EVALUATED = ("train_accuracy", "val_accuracy")
 
 
 class TensorBoard(Callback):
-    """Write the loss of each step and the accuracies of each evaluation as they come.
+    """Write the loss of each step and the accuracies of each evaluation as training goes on.
 
-    A run that is resumed writes its whole history anew and removes the event file it had: a killed process leaves some
-    steps unwritten and others that will be taken again.
+    A resumed run removes its old event file and writes its whole history again, since a killed process leaves some
+    steps unwritten, and others will be repeated.
 
     Args:
-        folder: gets the event file, and is this run's alone; show it by ``tensorboard --logdir FOLDER``.
+        folder: the folder for the event file, for this run only; view it with ``tensorboard --logdir FOLDER``.
 
     Raises:
         MissingExtraError: if tensorboardX is not installed.
@@ -40,13 +40,13 @@ class TensorBoard(Callback):
         former = list(self.folder.glob(f"events.out.tfevents.*{SUFFIX}"))
         for path in former:
             path.unlink(missing_ok=True)
-        # A TensorBoard that is open on the folder forgets what it has read, from step 0 on.
+        # Makes a TensorBoard that is open on the folder discard all that it has read, from step 0 on.
         purge = 0 if former else None
         self._writer = self._module.SummaryWriter(str(self.folder), purge_step=purge, filename_suffix=SUFFIX)
         self._write_past(state)
 
     def _write_past(self, state: TrainingState) -> None:
-        """What the run recorded before; when each step was taken is known from the evaluations around it."""
+        """Write the recorded history; the time of each step is interpolated between evaluations."""
         history = state.history
         if not history.seconds:
             return

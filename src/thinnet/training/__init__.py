@@ -1,1 +1,1 @@
-"""What the solver does in a step and after an epoch, a file each."""
+"""The parts of the solver: what it does in each step and after each epoch."""

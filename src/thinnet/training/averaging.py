@@ -1,4 +1,4 @@
-"""WeightAverage: the exponential average of a net's weights over the steps of training."""
+"""WeightAverage: the exponential moving average of a net's weights during training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,26 +11,26 @@ from thinnet.teams import ONE_THREAD, Team, share_out
 
 
 class WeightAverage:
-    r"""The exponential average of everything that inference depends on: parameters and running statistics.
+    r"""The exponential moving average of all that inference depends on: parameters and running statistics.
 
-    The first step's weights begin it. Each later step t, counted from 1, moves it towards the new weights w:
+    It starts with the weights of the first step. Each later step t, counted from 1, moves it toward the new weights w:
 
         a ← d·a + (1 − d)·w        d = min(decay, (1 + t) / (10 + t))
 
-    so that it follows closely at first, and the weights of the beginning are soon forgotten. A step costs one more pass
-    over the weights: two numbers read and one written for each, where Adam reads four and writes three.
+    so it follows closely at first, and the early weights are soon forgotten. Each step costs one more pass over the
+    weights, which reads two numbers and writes one per weight; Adam reads four and writes three.
 
     Args:
-        net: whose weights are averaged.
-        decay: how much of the average stays, 0 < decay < 1; it spans about 1 / (1 − decay) steps.
+        net: the net whose weights are averaged.
+        decay: the fraction of the average to keep, 0 < decay < 1; it spans about 1 / (1 − decay) steps.
         team: the threads that may share the work.
 
     Attributes:
         params, running: the average.
-        count: of how many steps.
+        count: the number of steps averaged.
 
     Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging" (1992), for averaging weights;
-    TensorFlow's ``tf.train.ExponentialMovingAverage(decay, num_updates)``, for how it begins.
+    TensorFlow's ``tf.train.ExponentialMovingAverage(decay, num_updates)``, for how it starts.
 
     >>> net = FullyConnectedNet([], input_dim=1, num_classes=1, loss="mse")
     >>> average = WeightAverage(net, 0.999)
@@ -47,7 +47,7 @@ class WeightAverage:
         self.count = 0
 
     def update(self) -> None:
-        """Take in the weights that the net has after a step."""
+        """Update the average with the net's weights after a step."""
         portion = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         for average, own in self._pairs():
             if self.count:
@@ -59,9 +59,9 @@ class WeightAverage:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Let the net have the average meanwhile.
+        """Put the average in the net within the block.
 
-        It keeps what it has where a NumericalError comes: the good weights that it was given then.
+        On a NumericalError, the net keeps its weights: the last good ones, which were restored.
         """
         self._exchange()
         try:
@@ -73,7 +73,7 @@ class WeightAverage:
             self._exchange()
 
     def finish(self) -> None:
-        """Give the net the average, and begin anew with the next step."""
+        """Put the average in the net, and start a new one with the next step."""
         self._exchange()
         self.count = 0
 

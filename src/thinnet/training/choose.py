@@ -1,4 +1,4 @@
-"""The one place that decides what a step of a solver does: to a net of ours, flat, or to any model, array by array."""
+"""The one place that chooses how a solver takes a step: on a flat buffer for our nets, else array by array."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from thinnet.steps import choose
 from thinnet.training.model_update import ModelUpdate
 from thinnet.training.net_update import NetUpdate
 
-# What only nets of ours can have: what there must be instead, whether the optimizer must be a name, and what to do.
+# Options that only our nets support: the value required otherwise, whether the optimizer must be a name, and the fix.
 BY_NAME = " and optimizer a name"
 OF_OURS = {
     "precision": ("None", "", "Such a model does its own products: leave precision out."),
@@ -40,7 +40,7 @@ def update_of(
     precision: Precision | None,
     mixup: float,
 ) -> NetUpdate | ModelUpdate:
-    """What one step does to a model; the arguments are those of `thinnet.Solver`, checked."""
+    """The object that takes training steps; the arguments are those of `thinnet.Solver`, already checked."""
     check_ours(model, optimizer, precision=precision, mixup=mixup)
     if mixup:
         _check_mixes(model, processes)
@@ -60,7 +60,7 @@ def update_of(
 
 
 def check_ours(model: Any, optimizer: str | Rule, **given: Any) -> None:
-    """Refuse what is given and only nets of ours can have, some of it only where the optimizer is a name."""
+    """Reject options that only our nets support, or some of them only with a named optimizer."""
     for name, value in given.items():
         instead, by_name, fix = OF_OURS[name]
         ours = isinstance(model, FullyConnectedNet) and (isinstance(optimizer, str) or not by_name)

@@ -1,4 +1,4 @@
-"""Why the first step takes long: the kernels are compiled, once on a machine, and whoever waits is told so."""
+"""Tells the user why the first step is slow: the kernels are being compiled, once per machine."""
 
 import multiprocessing
 import sys
@@ -8,19 +8,19 @@ from typing import Any
 
 from thinnet import defaults, kernels
 
-COMPILING = "numba:compile"  # the event of a kernel that was not in the cache on disk
+COMPILING = "numba:compile"  # the event for a kernel that is not in the disk cache
 
 
 @contextmanager
 def compilation_announced(announce: Callable[[str], Any]) -> Iterator[None]:
-    """Call `announce` with a sentence when Numba first compiles a kernel within the block, rather than loads it."""
+    """Call `announce` with a sentence the first time Numba compiles, rather than loads, a kernel within the block."""
     if not kernels.available():
         yield
         return
     from numba.core import event
 
     class Compilation(event.Listener):  # type: ignore[misc]  # Numba has no types
-        """Speaks once."""
+        """Announces only once."""
 
         spoken = False
 
@@ -30,20 +30,20 @@ def compilation_announced(announce: Callable[[str], Any]) -> Iterator[None]:
             self.spoken = True
 
         def on_end(self, event: Any) -> None:
-            """Nothing to say."""
+            """Do nothing."""
 
     with event.install_listener(COMPILING, Compilation()):
         yield
 
 
 def told_of_compilation(verbose: bool) -> AbstractContextManager[None]:
-    """Say so for estimators and gradient checks: on standard output if verbose, else on standard error to who waits.
+    """The same for estimators and gradient checks: on standard output if verbose, else on standard error.
 
-    Who waits sits at a notebook, a Python prompt or a terminal. Programs whose output goes elsewhere get no such line.
+    The latter only in a notebook, at a Python prompt or in a terminal, where a user is waiting.
     """
     if verbose:
         return compilation_announced(print)
     prompted = hasattr(sys, "ps1") or defaults.progress()
-    if not prompted or multiprocessing.parent_process() is not None:  # of several processes, one speaks
+    if not prompted or multiprocessing.parent_process() is not None:  # only one process prints
         return nullcontext()
     return compilation_announced(lambda text: print(text, file=sys.stderr, flush=True))

@@ -1,4 +1,4 @@
-"""Where and why numbers went wrong in a step of training."""
+"""Finds where and why numbers became infinite or NaN in a training step."""
 
 import math
 
@@ -14,13 +14,13 @@ from thinnet.state import State
 from thinnet.steps.base import Batch
 from thinnet.steps.readable import ReadableStep, hidden_forward
 
-LARGE = 1e4  # inputs beyond it were hardly standardized, weights beyond it have grown in training
+LARGE = 1e4  # larger inputs were probably not standardized, and larger weights grew during training
 
 
 def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_rate: float) -> NumericalError:
-    """The error that says in which step and layer numbers went wrong, and why that is likely.
+    """The error that says in which step and layer numbers became infinite or NaN, and the likely cause.
 
-    `net` is as it was before the step, but for its running statistics, which the search changes too.
+    `net` is as it was before the step, except for its running statistics, which the search changes too.
     """
     where = _first_place(net.spec, net.state, batch)
     what = f"a gradient became infinite or NaN (loss {loss:g})" if math.isfinite(loss) else f"the loss became {loss}"
@@ -31,7 +31,7 @@ def not_finite(net: FullyConnectedNet, batch: Batch, *, loss: float, learning_ra
 
 
 def _first_place(spec: Spec, state: State, batch: Batch) -> str:
-    """The first array on the way of the data that holds something infinite or NaN."""
+    """The first array in the data flow that has an infinity or NaN."""
     X, params = batch.X, state.params
     if not isinstance(X, SparseRows) and not np.isfinite(X).all():
         row, column = np.argwhere(~np.isfinite(X))[0]
@@ -59,7 +59,7 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
 
 
 def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
-    """The likely cause, by what is large."""
+    """The likely cause, judged by which values are large."""
     X, y = batch.X, batch.y
     if isinstance(X, SparseRows):
         largest = X.largest()

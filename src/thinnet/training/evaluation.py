@@ -1,4 +1,4 @@
-"""How well a model does on rows of a data set."""
+"""Evaluates a model on rows of a data set."""
 
 from typing import Any, NamedTuple
 
@@ -15,17 +15,17 @@ from thinnet.steps.batches import as_targets
 from thinnet.training.model_batch import model_batch
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-DIGIT = 4 * np.finfo(np.float64).eps  # by how much of itself a mean may be rounded
+DIGIT = 4 * np.finfo(np.float64).eps  # the relative rounding error of a mean
 Scored = tuple[FloatArray, AnyArray]  # scores of rows, and their labels or targets
 
 
 class Evaluation(NamedTuple):
-    """What came of it.
+    """The result of an evaluation.
 
     Attributes:
-        accuracy: the fraction of rows that are predicted rightly, all labels of a row where it has several; R² where
-            targets are values.
-        loss: the mean loss without the L2 penalty, in test mode; None for a model of somebody else's.
+        accuracy: the fraction of rows predicted correctly, with all labels if a row has several; R² if the targets are
+            values.
+        loss: the mean loss without the L2 penalty, in test mode; None for a model that is not a `FullyConnectedNet`.
     """
 
     accuracy: float
@@ -33,7 +33,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, processes: ProcessGroup) -> Evaluation:
-    """Score rows of a split, whose numbers are those among all processes' rows.
+    """Score rows of a split; row numbers count the rows of all processes.
 
     Raises:
         NumericalError: in all processes, if a score is NaN or infinite in any of them.
@@ -56,7 +56,7 @@ def evaluate(model: Any, data: Dataset, split: str, rows: IntArray, processes: P
 
 
 def _scores(model: Any, X: AnyArray, kind: str) -> Any:
-    """The scores of rows; those of a model of somebody else's, if they are scores."""
+    """The scores of rows; if the model is not ours, they are checked."""
     if isinstance(model, FullyConnectedNet):
         return model.loss(X)
     check_takes("the model's loss", model.loss, "loss(X), which gives scores", X)
@@ -72,12 +72,12 @@ def _scores(model: Any, X: AnyArray, kind: str) -> Any:
 
 
 def measure_of(model: Any, data: Dataset) -> str:
-    """What the accuracy of a model is."""
+    """The name of the measure: "accuracy", or "R²" for values."""
     return "R²" if _loss_name(model, data) in VALUED else "accuracy"
 
 
 def _loss_name(model: Any, data: Dataset) -> str:
-    """The loss of our own nets; of others, the one that suits the targets."""
+    """The loss of our own nets; for other models, the one that fits the targets."""
     if isinstance(model, FullyConnectedNet):
         name: str = model.loss_name
         return name
@@ -91,7 +91,7 @@ def _is_right(predicted: AnyArray, y: AnyArray) -> AnyArray:
 
 def _loss(net: FullyConnectedNet, scored: list[Scored], num_rows: int, processes: ProcessGroup) -> float:
     function = LOSSES[net.loss_name].function
-    with np.errstate(all="ignore"):  # an infinite loss is recorded as it is
+    with np.errstate(all="ignore"):  # an infinite loss is recorded as is
         total = sum(function(scores, as_targets(net.spec, y))[0] * len(y) for scores, y in scored)
     return processes.sum(total)[0] / num_rows
 
@@ -99,7 +99,7 @@ def _loss(net: FullyConnectedNet, scored: list[Scored], num_rows: int, processes
 def _r_squared(scored: list[Scored], num_rows: int, processes: ProcessGroup) -> float:
     """1 − Σ (y − prediction)² / Σ (y − mean of y)² over all rows and columns.
 
-    Where all targets are equal but for the last digit, 1 if they are what is predicted, else 0.
+    If all targets are equal up to rounding, it is 1 if all predictions are exact, else 0.
     """
     scored = [(values, y.reshape(values.shape)) for values, y in scored]
     sums = processes.gather(sum((y.sum(axis=0, dtype=np.float64) for _, y in scored), start=np.zeros(())))

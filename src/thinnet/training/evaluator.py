@@ -1,4 +1,4 @@
-"""Evaluating a model during training: on which rows, what is recorded, and what is said."""
+"""Evaluation during training: which rows are used, what is recorded, and what is printed."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from thinnet.training.stopping import compared
 from thinnet.training.weights import largest
 from thinnet.typing import IntArray
 
-EVALUATION_STREAM = 1  # keeps the rows sampled for evaluation apart from the order of the batches
+EVALUATION_STREAM = 1  # makes the sampled rows independent of the order of the batches
 
 
 def sampled_rows(num_rows: int, limit: int | None, seed: int, split: str) -> IntArray:
@@ -26,7 +26,7 @@ def sampled_rows(num_rows: int, limit: int | None, seed: int, split: str) -> Int
 
 
 def checked_limit(name: str, value: int | None) -> int | None:
-    """A number of rows or epochs that may be left out."""
+    """An optional number of rows or epochs, checked."""
     return None if value is None else int(check_number(name, value))
 
 
@@ -37,17 +37,17 @@ def record(
     processes: ProcessGroup,
     validates: bool,
 ) -> str:
-    """Evaluate on training and validation rows, keep the weights if they are the best, and say how they do.
+    """Evaluate on training and validation rows, keep the weights if they are the best, and return a line of text.
 
     Args:
-        state: its history and kept weights are changed.
-        evaluate: how well the model does on a split.
-        started: when training began, as `time.perf_counter` has it.
+        state: its history and kept weights are updated.
+        evaluate: evaluates the model on a split.
+        started: when training began, by `time.perf_counter`.
         processes: the processes that train together.
         validates: whether there are validation rows.
 
     Raises:
-        NumericalError: if weights or scores are not finite; the model then has the last good weights, if there are any.
+        NumericalError: if weights or scores are not finite; the model then has the last good weights, if any.
     """
     history, what = state.history, state.measure
     names = ("train acc", "val_acc") if what == "accuracy" else (f"train {what}", f"val {what}")

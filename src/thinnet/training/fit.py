@@ -1,4 +1,4 @@
-"""Whether a net, its data and its batches fit together: found out before training rather than in it."""
+"""Checks before training that a net, its data and its batches fit together."""
 
 import warnings
 from collections.abc import Mapping
@@ -20,23 +20,23 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.targets import is_one_hot, seem_no_classes
 from thinnet.typing import AnyArray
 
-UNLIKELY = 1e-3  # that so many training rows lack a label by chance
+UNLIKELY = 1e-3  # the probability that no training row has a label by chance
 
 
 def fewest_rows(model: Any) -> int:
-    """The fewest rows of which a minibatch can be for a model; another's than ours may normalize over its batches."""
+    """The minimum minibatch size for a model; a model that is not ours may use batch normalization."""
     return 1 if isinstance(model, FullyConnectedNet) and model.normalization != "batchnorm" else 2
 
 
 def checked_seed(seed: int | None, model: Any, processes: ProcessGroup) -> int:
-    """The seed that was given, or else the model's own, or else a fresh one: in all processes that of the first."""
+    """The given seed, or else the model's own, or else a new one; drawn or model seeds are those of rank 0."""
     if seed is None:
         seed = processes.from_first(getattr(model, "seed", None))
     return int(check_number("seed", processes.from_first(fresh_seed()) if seed is None else seed))
 
 
 def check_takes_rows_as_given(net: FullyConnectedNet) -> None:
-    """Refuse a net that carries a standardization: the data set's rows would be standardized twice."""
+    """Reject a net that has a standardization: the data set's rows would be standardized twice."""
     if net.standardization is not None:
         raise ArgumentError(
             "model must take rows as the data set gives them, got a net that standardizes raw rows itself: they would "
@@ -45,12 +45,12 @@ def check_takes_rows_as_given(net: FullyConnectedNet) -> None:
 
 
 def as_dataset(data: Dataset | Mapping[str, Any]) -> Dataset:
-    """The data set, or that of a dict; see `Dataset.from_dict`."""
+    """The data set, or one made from a dict; see `Dataset.from_dict`."""
     return data if isinstance(data, Dataset) else Dataset.from_dict(data)
 
 
 def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset:
-    """The data set with its targets in the form of the net's loss, if the net has the inputs and outputs they need."""
+    """The data set with targets in the form that the net's loss takes, after checking that net and data fit."""
     check_takes_rows_as_given(net)
     if net.input_dim != data.num_features:
         raise ArgumentError(
@@ -77,7 +77,7 @@ def check_fit(net: FullyConnectedNet, data: Dataset, batch_size: int) -> Dataset
 
 
 def _check_names(net: FullyConnectedNet, data: Dataset) -> None:
-    """Refuse labels that are text where the net has values to learn, or other classes."""
+    """Reject text labels if the net predicts values or has different classes."""
     check_no_words(data, net.loss_name, LOSSES[net.loss_name].targets)
     if net.num_classes != len(data.class_names) or net.class_names not in ((), data.class_names):
         came = shortened(net.class_names) if net.class_names else f"one of {net.num_classes} outputs"
@@ -117,7 +117,7 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
 
 
 def _told(y: AnyArray) -> str:
-    """What targets are, as their owner knows them: a single column of values may have been given as (N,)."""
+    """A description of the targets as the user gave them: a single column may have been given as (N,)."""
     if y.ndim == 1:
         return f"labels from {y.min(initial=0)} to {y.max(initial=0)}"
     odd = y[y != np.floor(y)]
@@ -137,7 +137,7 @@ def _other_loss(y: AnyArray) -> str:
 
 
 def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
-    """Warn of labels from which a net learns nothing, or not what is meant; of whole data sets alone."""
+    """Warn about labels that are useless or probably a mistake; only if this process has the whole data set."""
     if LOSSES[net.loss_name].targets != "labels" or data.share is not None:
         return
     seen = np.bincount(data.y_train, minlength=net.num_classes) > 0
@@ -160,11 +160,11 @@ def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
         )
     for split in ("val", "test"):
         labels = data.labels(split) if data.num_rows(split) else data.y_train
-        chances = (1 - np.bincount(labels) / len(labels)) ** len(data.y_train)  # to be in no training row
+        chances = (1 - np.bincount(labels) / len(labels)) ** len(data.y_train)  # of not being in any training row
         if (missing := ~seen[labels] & (chances[labels] < UNLIKELY)).any():
             new = int(labels[missing][0])
             _warn(f"y_{split} has the label {name.get(new, new)}, which no training row has: a net cannot learn it")
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=6)  # where the solver is made
+    warnings.warn(text, UserWarning, stacklevel=6)  # the line that creates the solver

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM that wait for the end of a step, once."""
+"""Delays the first Ctrl-C or SIGTERM until the end of a step."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def delayed_interrupt(quiet: bool = False) -> Iterator[list[int]]:
-    """Within it, the first Ctrl-C or SIGTERM only adds its number to the list that this gives; the second does at once
-    what it would have done before.
+    """Within the block, the first Ctrl-C or SIGTERM only adds its number to the list that this yields; the second acts
+    as usual.
 
-    `quiet` leaves out the line that says so. Python delivers signals to the main thread only; elsewhere, and for a
-    signal that is ignored or has a handler of somebody else's, this does nothing.
+    `quiet` suppresses the message. Python delivers signals only to the main thread; in other threads, and for signals
+    that are ignored or already have a custom handler, this does nothing.
 
     >>> with delayed_interrupt() as asked:
     ...     asked
@@ -73,7 +73,7 @@ def delayed_interrupt(quiet: bool = False) -> Iterator[list[int]]:
             again = f"{SIGNALS[signal.Signals(number)]} again"
             print(f"\nthinnet: finishing this step and saving; {again} ends at once", file=sys.stderr)
 
-    with ExitStack() as handlers:  # puts those back that there were before
+    with ExitStack() as handlers:  # restores the previous handlers
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 before = signal.getsignal(number)
@@ -86,8 +86,8 @@ def delayed_interrupt(quiet: bool = False) -> Iterator[list[int]]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Within it, a first Ctrl-C or SIGTERM waits for its end, and is then what it would have been: for short work that
-    must not be done by half.
+    """Delay a first Ctrl-C or SIGTERM until the end of the block, where it then acts as usual: for short work that must
+    not be left half done.
 
     >>> with uninterrupted():
     ...     pass
@@ -99,16 +99,16 @@ def uninterrupted() -> Iterator[None]:
 
 
 def ended_by(number: int, text: str) -> BaseException:
-    """What is raised once a training that a signal ended is saved."""
+    """The exception to raise after a signal has ended training and the run is saved."""
     return Terminated(text) if number == signal.SIGTERM else KeyboardInterrupt(text)
 
 
 def agreed(state: TrainingState, processes: ProcessGroup, signaled: int = 0) -> int:
-    """The signal that any process got, or 0; a reason to stop that rank 0 has becomes that of all."""
+    """The signal that any process received, or 0; if any has a reason to stop, all take that of rank 0."""
     size = processes.size
     if size == 1:
         return signaled
-    weight = size + 1 if signaled == signal.SIGTERM else signaled > 0  # so that the sum tells whether one got SIGTERM
+    weight = size + 1 if signaled == signal.SIGTERM else signaled > 0  # so that the sum shows a SIGTERM
     signals, stops = processes.sum(weight, state.stop_reason is not None)
     if stops:
         state.stop_reason = processes.from_first(state.stop_reason)

@@ -1,4 +1,4 @@
-"""The training loop: which rows a step sees, at which hyperparameters, and when to end."""
+"""The training loop: the rows and hyperparameters of each step, and when to end."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -11,19 +11,19 @@ from thinnet.schedules import Schedule
 from thinnet.training.state import TrainingState
 from thinnet.typing import IntArray
 
-Factors: TypeAlias = Mapping[str, float]  # what hyperparameters are multiplied by in a step, by name
+Factors: TypeAlias = Mapping[str, float]  # the factors of hyperparameters in a step, by name
 
 
 @dataclass
 class Loop:
-    """Steps of training, one after the other.
+    """The training steps, one after another.
 
     Attributes:
-        state: how far training has come.
-        update: changes the model by one step on these rows, with these factors; the last argument is the number of the
-            step. Returns the loss before it.
-        rows: the rows of the minibatch of a step, counted from 0.
-        schedules: give the factors, by hyperparameter.
+        state: the progress of training.
+        update: updates the model by one step, given the rows, the factors and the step number; returns the loss before
+            the step.
+        rows: returns the rows of the minibatch of a step; steps count from 0.
+        schedules: compute the factors, by hyperparameter.
     """
 
     state: TrainingState
@@ -32,7 +32,7 @@ class Loop:
     schedules: Mapping[str, Schedule]
 
     def factors(self) -> dict[str, float]:
-        """What the schedules multiply their hyperparameters by in the coming step."""
+        """The schedules' factors for the next step, by hyperparameter."""
         state = self.state
         lengths = {"steps_per_epoch": state.steps_per_epoch, "total_steps": state.total_steps}
         factors = {name: schedule(state.iteration, **lengths) for name, schedule in self.schedules.items()}
@@ -51,13 +51,13 @@ class Loop:
         return loss
 
     def run(self, step: Callable[[], float], after_step: Callable[[float], None]) -> None:
-        """Take the steps that are left by `step`, calling `after_step` with the loss of each."""
+        """Take the remaining steps with `step`, and call `after_step` with the loss of each."""
         while not self.state.finished:
             after_step(step())
 
 
 def _checked_factor(name: str, factor: Any, step: int) -> float:
-    """What a schedule of the caller's gave, as a float."""
+    """The factor that a schedule returned, checked and as a float."""
     with suppress(TypeError, ValueError):
         if not isinstance(factor, str) and 0 <= float(factor) < math.inf:
             return float(factor)

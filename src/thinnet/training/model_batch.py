@@ -1,4 +1,4 @@
-"""Rows of a data set as a model takes them, whoever wrote it."""
+"""Rows of a data set in the form that a model takes, ours or not."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from thinnet.typing import IntArray
 
 
 def model_batch(model: Any, data: Dataset, split: str, rows: IntArray, **draws: int) -> tuple[Any, Any]:
-    """Rows and labels, in the model's dtype where it has one, and as images unless it is ours.
+    """Rows and labels, in the model's dtype if it has one; image data have image shape unless the model is ours.
 
-    With `draws`, the seed, the step and the epoch of a minibatch, they are training rows and augmented.
+    With `draws` (the seed, step and epoch of a minibatch), they are augmented training rows.
     """
     own = isinstance(model, FullyConnectedNet)
     floats = data.X_train.dtype if data.X_train.dtype.kind == "f" else "float32"

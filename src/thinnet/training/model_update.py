@@ -1,4 +1,4 @@
-"""One step of training a model of somebody else's, array by array, by a rule by name or a function."""
+"""One training step of a model that is not ours, array by array, with a named or custom optimizer."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from thinnet.typing import IntArray
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
-    alone, team = False, ONE_THREAD  # as for `thinnet.training.net_update.NetUpdate`, without a meaning here
+    alone, team = False, ONE_THREAD  # as in `thinnet.training.net_update.NetUpdate`; unused here
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ModelUpdate:
         }
 
     def __call__(self, rows: IntArray, factors: Factors, step: int) -> float:
-        """Change the model by one step on these training rows, as they are in it; return the loss before it."""
+        """Update the model by one step on these training rows, augmented for it; return the loss before the step."""
         draws = {"seed": self.order.seed, "step": step, "epoch": self.order.epoch(step)}
         X, y = model_batch(self.model, self.data, "train", rows, **draws)
         loss, gradients = loss_and_gradients(self.model.loss(X, y, **self._training))
@@ -61,7 +61,7 @@ class ModelUpdate:
 
 
 def checked_model(model: Any) -> Any:
-    """The model, if it is one."""
+    """The model, after checking that it has the required interface."""
     has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
     if isinstance(model, type) or not has_both:
         raise ArgumentError(
@@ -72,7 +72,7 @@ def checked_model(model: Any) -> Any:
 
 
 def _checked_params(model: Any, *, by_name: bool) -> Mapping[str, Any]:
-    """The parameters of a model, if all are arrays of floats; for a rule by name of those that NumPy computes fast."""
+    """The parameters of a model, which must be float arrays; for a named optimizer, float32 or float64."""
     for name, w in model.params.items():
         wide = isinstance(w, np.ndarray) and w.dtype.kind == "f"
         if not wide or (by_name and w.dtype not in (np.float32, np.float64)):
@@ -86,7 +86,7 @@ def _checked_params(model: Any, *, by_name: bool) -> Mapping[str, Any]:
 
 
 def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
-    """What a model's loss(X, y) gave, if it is a number and a mapping."""
+    """The result of a model's loss(X, y), which must be a number and a mapping."""
     pair = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)
     if not pair or np.ndim(result[0]) or not isinstance(result[0], Real | np.ndarray):
         raise ArgumentError(
@@ -97,7 +97,7 @@ def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
 
 
 def checked_gradient(name: str, w: Any, gradients: Any) -> Any:
-    """The gradient of one parameter, if it has that parameter's shape, or is a vector for a row."""
+    """The gradient of one parameter, which must have its shape; (M,) and (1, M) are interchangeable."""
     dw = gradients.get(name)
     dw = in_shape(dw, w.shape) if isinstance(dw, np.ndarray) else dw
     if not isinstance(dw, np.ndarray) or dw.shape != w.shape or dw.dtype.kind != "f":
@@ -110,7 +110,7 @@ def checked_gradient(name: str, w: Any, gradients: Any) -> Any:
 
 
 class _NamedRule:
-    """A rule of `thinnet.optim` for one array."""
+    """An optimizer from `thinnet.optim`, for one array."""
 
     def __init__(self, name: str, options: Config, w: Any) -> None:
         self.optimizer = FlatOptimizer(name, options, like=w.ravel())
@@ -123,7 +123,7 @@ class _NamedRule:
 
 
 class CallableRule:
-    """A function ``(w, dw, config) -> (w, config)`` for one array; it may put a learning rate of its own in place."""
+    """A function ``(w, dw, config) -> (w, config)`` for one array; it may set its own learning rate."""
 
     def __init__(self, rule: Rule, options: Config) -> None:
         self.rule, self.config = rule, dict(options)
@@ -149,6 +149,6 @@ class CallableRule:
         return new
 
     def _keep_configured(self, factors: Factors) -> None:
-        """Keep the hyperparameters that have factors as they were before the first one."""
+        """Remember the original values of the hyperparameters that have factors."""
         found = {name: self.config[name] for name in factors if self.config.get(name) is not None}
         self._configured = found | self._configured

@@ -1,4 +1,4 @@
-"""One step of training a net of ours: gradients, a look at whether they are finite, one pass of the optimizer."""
+"""One training step of one of our nets: gradients, a check that they are finite, one pass of the optimizer."""
 
 from contextlib import nullcontext
 from typing import Protocol
@@ -27,20 +27,20 @@ class RowSource(Protocol):
     """Where the rows of a minibatch come from."""
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """The rows of these numbers, as they are in a step; the next call may overwrite them."""
+        """The rows with these numbers, as augmented for a step; the next call may overwrite them."""
         ...
 
 
 class NetUpdate:
-    """One step of a `FullyConnectedNet` on rows of a source.
+    """One training step of a `FullyConnectedNet` on rows from a source.
 
     Args:
-        net: its state is changed.
-        source: gives the rows.
+        net: the net; its state is updated.
+        source: provides the rows.
         optimizer: made for the net's flat buffer.
-        max_rows: the most rows in a minibatch.
-        exchange: with the processes that have other rows of each minibatch; None where this one has all.
-        weight_decay: λ; each step first multiplies the matrices, and no vectors, by 1 − learning rate · λ.
+        max_rows: the maximum number of rows in a minibatch.
+        exchange: with the processes that have other rows of each minibatch; None if this one has all rows.
+        weight_decay: λ; each step first multiplies the matrices, but not the vectors, by 1 − learning rate · λ.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class NetUpdate:
 
     @property
     def team(self) -> Team:
-        """The threads that may share what is done with the weights."""
+        """The threads that may share the work on the weights."""
         return self._step.team
 
     def __call__(self, rows: IntArray, factors: Factors, step: int = 0) -> float:
-        """Change the net by one step on these rows, as they are in step `step`; return the loss before it.
+        """Update the net by one step on these rows, as augmented for step `step`; return the loss before the step.
 
         The optimizer's hyperparameters are multiplied by `factors`.
 
-        Where the loss or a gradient is not finite, NumericalError says so, and the net is as it was before. In several
-        processes all call this, and change their nets alike.
+        If the loss or a gradient is not finite, it raises NumericalError, and the net is unchanged. With several
+        processes, all call this and update their nets identically.
         """
         net, exchange = self.net, self.exchange
         changes = self.optimizer.scheduled(factors)
         rate = changes["learning_rate"]
         batch = self._batch(rows, step)
         self._running_before[:] = net.running.flat
-        with np.errstate(all="ignore"):  # what goes wrong is found below, and said in better words
+        with np.errstate(all="ignore"):  # a check below raises a clearer error
             computed = self._step.compute(net.state, batch, may_be_late=self._may_be_late)
             if exchange is not None:
                 loss = exchange.add_up(computed.loss, computed.arrays.flat, net.running.flat)
@@ -96,8 +96,8 @@ class NetUpdate:
 
     @property
     def _may_be_late(self) -> bool:
-        """Whether large gradients may be made just before they are used: not where several processes add them up, nor
-        where weights decay before it that an L2 penalty's gradient is made of.
+        """Whether large gradients may be computed just before they are used: not if processes must add them up, and not
+        if weights decay first that the gradient of the L2 penalty depends on.
         """
         changed_before = self.weight_decay and self.net.spec.reg
         return self.exchange is None and not changed_before and self.optimizer.takes_pieces
@@ -115,12 +115,12 @@ class NetUpdate:
         y = y.astype(spec.dtype, copy=False) if values else y
         weights = None if weights is None else weights.astype(spec.dtype, copy=False)
         batch = Batch(X, y, weights, self.net.step, positions, total, inplace_sum)
-        if len(batch):  # of a minibatch in parts, one may have no rows
+        if len(batch):  # one part of a split minibatch may have no rows
             check_targets(spec, batch)
         return batch
 
     def _not_finite(self, batch: Batch, computed: Gradients, rate: float) -> Exception:
-        """What to raise, with the net put back."""
+        """The error to raise, after restoring the net."""
         exchange, positions, total = self.exchange, batch.row_positions, batch.total
         if exchange is not None and positions is not None and total is not None:
             weights = None if batch.weights is None else exchange.whole(positions, batch.weights, total)

@@ -1,4 +1,4 @@
-"""How far a training has come, as whoever trains reads it."""
+"""The progress of training, as the user reads it."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,15 +16,15 @@ GIVEN_ONCE = {
     **dict.fromkeys(ELSEWHERE.split(), "Make another solver of the same net."),
     **dict.fromkeys(("learning_rate", "lr"), "Write solver.optimizer.options['learning_rate'] = 0.01, for example."),
     "epochs": "Write solver.train(epochs=10) for ten more.",
-}  # what a solver is given, and does not keep under that name
+}  # arguments that a solver does not keep under their own name
 KEPT = "batch_statistics data mixup model order patience precision processes schedules seed state"
 
 
 class Progress(Known):
-    """What can be read of a training's state.
+    """The readable properties of a training state.
 
     Attributes:
-        state: the state.
+        state: the training state.
     """
 
     _instead: ClassVar[dict[str, str]] = {
@@ -36,10 +36,10 @@ class Progress(Known):
     }
     state: TrainingState
 
-    if not TYPE_CHECKING:  # to which every attribute would be known otherwise
+    if not TYPE_CHECKING:  # otherwise mypy would accept every attribute
 
         def __setattr__(self, name: str, value: Any) -> None:
-            """Refuse an assignment that would not change how training goes on: to what was given once."""
+            """Reject assignments that would have no effect on training: those to arguments used only once."""
             if name in GIVEN_ONCE or (name in KEPT.split() and name in vars(self)):
                 fix = GIVEN_ONCE.get(name, "Make another solver of the same net.")
                 raise ArgumentError(f"{name} must stay as the solver was given it, got an assignment. {fix}")
@@ -54,22 +54,22 @@ class Progress(Known):
 
     @property
     def iteration(self) -> int:
-        """How many steps were taken."""
+        """The number of steps taken."""
         return self.state.iteration
 
     @property
     def num_iterations(self) -> int:
-        """How many steps the whole training takes."""
+        """The total number of training steps."""
         return self.state.total_steps
 
     @property
     def epoch(self) -> int:
-        """How many epochs are finished."""
+        """The number of finished epochs."""
         return self.state.epoch
 
     @property
     def best(self) -> Any:
-        """A copy of the parameters and running statistics that did best on the validation rows, or None."""
+        """A copy of the parameters and running statistics that did best on the validation rows so far, or None."""
         return self.state.weights.best
 
     @property
@@ -87,5 +87,5 @@ class Progress(Known):
         return f"<{type(self).__name__} of {model}: step {self.iteration:,} of {self.num_iterations:,}>"
 
     def stop(self, reason: str) -> None:
-        """Make `train` end after the current step; `reason` is kept in `stop_reason`."""
+        """Make `train` end after the current step; `reason` is stored in `stop_reason`."""
         self.state.stop(reason)

@@ -1,4 +1,4 @@
-"""What a solver needs of a run that was interrupted, to go on with it."""
+"""What a solver needs to continue an interrupted run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,15 +22,15 @@ CHANGEABLE = ("verbose", "progress", "print_every", "callbacks", "checkpoint_eve
 def interrupted_run(
     folder: Path, data: Dataset, model: FullyConnectedNet | None, processes: ProcessGroup, changes: Mapping[str, Any]
 ) -> tuple[Contents, FullyConnectedNet, Dataset, dict[str, Any]]:
-    """The run in a folder, if it is one of these data, and of this model unless that is None.
+    """The run in a folder, which must be on these data, and of this model unless that is None.
 
     Returns:
-        Its newest checkpoint, its net as it was, this process's share of the data, and the solver's arguments with the
+        Its newest checkpoint, its net from then, this process's share of the data, and the solver's arguments with the
         `changes`.
 
     Raises:
-        CheckpointError: if there is no checkpoint, it is damaged, or it belongs to other data or another net.
-        ArgumentError: if other options than `CHANGEABLE` are to be changed.
+        CheckpointError: if there is no checkpoint, it is damaged, or it belongs to different data or another net.
+        ArgumentError: if `changes` has options that are not in `CHANGEABLE`.
     """
     check_keys("changes", changes, CHANGEABLE)
     contents = processes.from_first(checkpoint.newest(folder) if processes.rank == 0 else None)
@@ -48,7 +48,7 @@ def interrupted_run(
 
 
 def check_not_fewer(state: TrainingState, changes: Mapping[str, Any]) -> None:
-    """Refuse fewer epochs than were begun: somebody who means so many more would see training end at once."""
+    """Reject fewer epochs than the run has begun: a user who means that many more would see training end at once."""
     if "epochs" in changes and state.iteration > state.total_steps:
         begun = -(-state.iteration // state.steps_per_epoch)
         raise ArgumentError(

@@ -15,9 +15,9 @@ class Saving:
     """Writes checkpoints of a run while it trains.
 
     Args:
-        run: what is written.
-        folder: where, by the process of rank 0.
-        every: steps between two checkpoints; None for an epoch.
+        run: the run to save.
+        folder: the folder to which rank 0 writes.
+        every: steps between checkpoints; None for an epoch.
         processes: the processes that train together.
         resumed: whether the folder's checkpoints are the run's own.
     """
@@ -31,13 +31,13 @@ class Saving:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep other runs out of the folder, and let a first Ctrl-C or SIGTERM wait for the end of a step."""
+        """Lock the folder against other runs, and delay a first Ctrl-C or SIGTERM until the end of a step."""
         others_wait = nullcontext() if self.checkpoints is None else self.checkpoints.held()
         with others_wait, delayed_interrupt(quiet=self.processes.rank > 0) as self._asked:
             yield
 
     def after_step(self) -> None:
-        """Write a checkpoint where it is time, training ends, or a signal asks for it, which ends it then."""
+        """Write a checkpoint if one is due, training ends, or a signal arrived, which then ends training."""
         state = self.run.state
         signaled = agreed(state, self.processes, max(self._asked, default=0))
         if not (state.finished or signaled or state.iteration % self.every == 0):

@@ -1,4 +1,4 @@
-"""TrainingState: how far a training has come, and what it has seen on the way."""
+"""TrainingState: the progress of training, and what it has recorded."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,18 +10,18 @@ from thinnet.training.weights import KeptWeights
 
 @dataclass
 class TrainingState:
-    """What the solver, callbacks and checkpoints share.
+    """The state that the solver, callbacks and checkpoints share.
 
     Attributes:
-        model: what is trained.
-        steps_per_epoch: how many steps go through the data once.
-        total_steps: how many steps the whole training has.
-        iteration: how many steps were taken.
+        model: the model being trained.
+        steps_per_epoch: the number of steps in one pass over the data.
+        total_steps: the total number of training steps.
+        iteration: the number of steps taken.
         history: losses and accuracies.
-        weights: copies of the model's weights to go back to, the best ones among them.
-        measure: what accuracies are: ``"accuracy"``, or ``"R²"`` where targets are values.
-        average: the exponential average of the model's weights, or None.
-        stop_reason: why training ends, or ended, before its last step; None where it does not.
+        weights: saved copies of the model's weights, including the best ones.
+        measure: what accuracies measure: ``"accuracy"``, or ``"R²"`` if the targets are values.
+        average: the exponential moving average of the model's weights, or None.
+        stop_reason: why training ends, or ended, before its last step; None if it does not.
     """
 
     model: Any
@@ -36,29 +36,29 @@ class TrainingState:
 
     @property
     def epoch(self) -> int:
-        """How many epochs are finished."""
+        """The number of finished epochs."""
         return self.iteration // self.steps_per_epoch
 
     @property
     def epochs(self) -> int:
-        """How many epochs the whole training has."""
+        """The total number of epochs."""
         return self.total_steps // self.steps_per_epoch
 
     @property
     def at_epoch_end(self) -> bool:
-        """Whether the last step ended an epoch, or the training."""
+        """Whether the last step ended an epoch or training itself."""
         return self.iteration == self.total_steps or self.iteration % self.steps_per_epoch == 0
 
     @property
     def finished(self) -> bool:
-        """Whether no step is left, or something asked training to stop."""
+        """Whether no steps are left, or there is a reason to stop."""
         return self.iteration >= self.total_steps or self.stop_reason is not None
 
     def record(self, loss: float) -> None:
-        """Count a step whose loss, before it, was this."""
+        """Count a step, and record the loss before it."""
         self.history.loss.append(loss)
         self.iteration += 1
 
     def stop(self, reason: str) -> None:
-        """Make training end after the current step; `reason` is kept in `stop_reason`."""
+        """Make training end after the current step; `reason` is stored in `stop_reason`."""
         self.stop_reason = reason

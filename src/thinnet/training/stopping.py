@@ -1,4 +1,4 @@
-"""When training has stopped improving."""
+"""Detects when training has stopped improving."""
 
 import math
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from thinnet.history import History
 
 
 def compared(history: History, measure: str) -> list[float]:
-    """The validation scores as training compares them: higher is better.
+    """The validation scores that training compares: higher is better.
 
-    Those that are told, but for R² where all targets are equal: 1 or 0 does not tell whether a net comes nearer to
-    them, and its loss does.
+    They are the recorded ones, except for R² if all targets are equal: it is then 1 or 0, which does not show progress,
+    so the negative loss is used.
     """
     constant = measure == "R²" and set(history.val_accuracy) <= {0.0, 1.0} and history.val_loss
     return [-loss for loss in history.val_loss] if constant else history.val_accuracy
@@ -21,7 +21,7 @@ def since_improvement(scores: Sequence[float], tol: float = 0.0) -> int:
 
     Args:
         scores: one for each evaluation; higher is better.
-        tol: the least improvement that counts.
+        tol: the smallest improvement that counts.
 
     >>> since_improvement([0.5, 0.7, 0.6, 0.7])
     2

@@ -1,4 +1,4 @@
-"""The weights of a model: copies of them to go back to, the best ones and the last ones that were finite."""
+"""Saved copies of a model's weights: the best ones, and the last ones that were finite."""
 
 import copy
 from typing import Any
@@ -11,7 +11,7 @@ from thinnet.numerics import first_wrong
 
 
 def snapshot(model: Any) -> Any:
-    """A copy of everything that inference depends on: parameters and running statistics; of several models, a list."""
+    """A copy of all that inference depends on: parameters and running statistics; for several models, a list."""
     if isinstance(model, list):
         return [snapshot(each) for each in model]
     if isinstance(model, FullyConnectedNet):
@@ -20,14 +20,14 @@ def snapshot(model: Any) -> Any:
 
 
 def make_writable(model: Any) -> None:
-    """Copy what training is about to change in place and must not: read-only arrays, and files seen as arrays."""
+    """Copy arrays that training must not change in place: read-only and memory-mapped ones."""
     if isinstance(model, FullyConnectedNet):
         model.params.make_writable()
         model.running.make_writable()
 
 
 def restore(model: Any, kept: Any) -> None:
-    """Put a model, or several, back as `snapshot` kept them."""
+    """Restore a model, or several, from what `snapshot` returned."""
     if isinstance(model, list):
         for each, its in zip(model, kept, strict=True):
             restore(each, its)
@@ -41,21 +41,21 @@ def restore(model: Any, kept: Any) -> None:
 
 
 def largest(model: Any) -> str:
-    """The parameter with the largest element, and how large that is."""
+    """The name of the parameter with the largest element, and its magnitude, as text."""
     sizes = {name: float(np.abs(array).max(initial=0)) for name, array in model.params.items()}
     name = max(sizes, key=lambda name: sizes[name])
     return f"{name}, up to {sizes[name]:.2g}"
 
 
 class KeptWeights:
-    """Copies of a model's weights: the best ones by a score, and the last ones that held neither NaN nor infinity.
+    """Copies of a model's weights: the best ones by a score, and the last ones without NaN or infinity.
 
     Args:
-        model: the model that is trained.
-        watched: whether finite weights are kept, and others refused.
+        model: the model being trained.
+        watched: whether to save finite weights and reject others.
 
     Attributes:
-        best: a snapshot of the weights that had the highest score, or None before there is one.
+        best: a snapshot of the weights with the highest score, or None before there is one.
         best_score: that score.
     """
 
@@ -66,39 +66,39 @@ class KeptWeights:
         self._finite: Any = None
 
     def offer(self, score: float) -> None:
-        """Keep the weights as they are now if their score, higher is better, exceeds those before."""
+        """Save the current weights if their score is the highest so far."""
         if self.best_score is None or score > self.best_score:
             self.best_score, self.best = score, snapshot(self.model)
 
     def restore_best(self) -> None:
-        """Give the model the best weights, if any were kept."""
+        """Restore the best weights, if any were saved."""
         if self.best is not None:
             restore(self.model, self.best)
 
     def keep_finite(self) -> None:
-        """Keep weights that were evaluated, the best ones, or else those as they are now, if they are finite."""
+        """Save weights known to be finite: the best ones, or else the current ones if they are finite."""
         if self.watched:
             self._finite = self.best or (snapshot(self.model) if self._wrong() is None else None)
 
     def keep_first(self) -> None:
-        """Keep the weights as they are now, unless some are kept already."""
+        """Save the current weights, unless finite ones are saved already."""
         if self._finite is None:
             self.keep_finite()
 
     def restore_finite(self) -> None:
-        """Give the model the finite weights that were kept, if there are any."""
+        """Restore the saved finite weights, if any."""
         if self._finite is not None:
             restore(self.model, self._finite)
 
     def restored_if_wrong(self) -> bool:
-        """Do so if those that the model has are not finite; whether that was done."""
+        """Restore the finite weights if the current ones are not finite; return whether it did."""
         if self._wrong() is None or self._finite is None:
             return False
         self.restore_finite()
         return True
 
     def check(self, step: int, loss: float) -> None:
-        """Raise NumericalError before weights that are NaN or infinite are evaluated, kept or written."""
+        """Raise NumericalError before NaN or infinite weights are evaluated, saved or written."""
         if self.watched and (wrong := self._wrong()):
             self.restore_finite()
             text = (
@@ -109,7 +109,7 @@ class KeptWeights:
             raise on_all_processes(NumericalError(text))
 
     def _wrong(self) -> str | None:
-        """The first parameter or running statistic that is not finite, and what it holds."""
+        """The first parameter or running statistic that is not finite, and its bad value; None if there is none."""
         running = self.model.running if isinstance(self.model, FullyConnectedNet) else {}
         for name, array in (*self.model.params.items(), *running.items()):
             if not np.isfinite(array).all():
