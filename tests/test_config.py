@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,9 @@ def test_a_tilde_is_the_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, str(tmp_path))
     np.savez(tmp_path / "rows.npz", X_train=np.eye(4), y_train=np.arange(4) % 2)
     config = Config(data="~/rows.npz", root="~/images")
-    assert runs.load(config).num_features == 4
+    assert runs.load(replace(config, root="")).num_features == 4
+    with pytest.raises(ArgumentError, match=r"root must be left out if data is a file, .*, got root='~/images'"):
+        runs.load(config)
     assert config.resolved().data == str(tmp_path / "rows.npz")
     assert config.resolved().root == str(tmp_path / "images")
     config_file = tmp_path / "config.toml"

@@ -229,6 +229,11 @@ def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:
     processes = processes or ProcessGroup()
     share = (processes.rank, processes.size) if processes.size > 1 and not config.num_train else None
     if config.is_file:
+        if config.root:
+            raise ArgumentError(
+                f"root must be left out if data is a file, since it is where named data sets are, got "
+                f"root={config.root!r}. Give the file's whole path as data."
+            )
         data = load_npz(check_path("data", config.data), share)
     else:
         data = catalog.load(_known(config.data), config.root or None, share)

@@ -28,6 +28,8 @@ def as_typed(text: str, options: argparse.Namespace) -> str:
     >>> options = argparse.Namespace(spelled={"batch_size": "--batch-size", "loss": "--loss"})
     >>> as_typed("batch_size must be 1 with loss='mse', got batch_size=2.", options)
     '--batch-size must be 1 with --loss mse, got --batch-size 2.'
+    >>> as_typed("loss must be one of 'mse', 'svm', got loss='./my loss'.", options)
+    "--loss must be one of 'mse', 'svm', got --loss ./my loss."
     >>> options.in_file = {"loss": "config.toml"}
     >>> as_typed("loss must be one of 'mse', 'svm', got 'mes'.", options)
     "In config.toml, loss must be one of 'mse', 'svm', got 'mes'."
@@ -54,5 +56,6 @@ def as_typed(text: str, options: argparse.Namespace) -> str:
 def _words(assignment: re.Match[str]) -> list[str]:
     """The values of name=(1, 2), of name='a' or 'b', or of name=None, as they are typed."""
     name, value, other = assignment.groups()
-    words = [*re.findall(r"[\w.]+", value), *(["or", other.strip("'")] if other else [])]
+    values = [value.strip("'")] if value.startswith("'") else re.findall(r"[\w.]+", value)
+    words = [*values, *(["or", other.strip("'")] if other else [])]
     return [UNSET.get(name, word) if word == "None" else word for word in words]
