@@ -1,7 +1,7 @@
-"""Say exactly what is wrong with somebody's layers.
+"""Say exactly what is wrong with someone's layers.
 
-`check_path` runs the code in a file or a folder in a process of its own; `check_layers` checks functions that exist
-already.  Both give a `Report` of named verdicts, each with what was measured and how to fix it.
+`check_path` runs the code of a file or folder in child processes; `check_layers` checks functions that already exist.
+Both return a `Report` of named verdicts, each with what was measured and how to fix it.
 """
 
 from thinnet.check.api import check_layers, check_path

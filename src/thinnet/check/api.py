@@ -1,4 +1,4 @@
-"""The two ways to check: files, each in a child process, and functions that exist already, in this process."""
+"""The two ways to check: files, each in a child process, and existing functions, in this process."""
 
 import contextlib
 import io
@@ -35,14 +35,14 @@ def check_layers(
 ) -> Report:
     """Check the layer functions of a module or a namespace, in this process.
 
-    For a notebook (``check_layers(globals())``) or a test (``assert check_layers(my_layers).ok``).  Errors and prints
-    are caught, and the global generators are left as they were; for code that may crash Python, or stay for ever in one
-    call of a library, use `check_path`.
+    For a notebook (``check_layers(globals())``) or a test (``assert check_layers(my_layers).ok``).  Errors and output
+    are caught, and the state of the global random generators is restored; for code that may crash Python, or hang in a
+    library call, use `check_path`.
 
     Args:
-        layers: a module, or a mapping of names such as ``globals()``; only the courses' names are looked at.
-        dialect: one of the courses' dialects, ``"drop"`` or ``"keep"``; worked out from the code where it is not given.
-        timeout: seconds for each function; kept in the main thread, where the system has timers.
+        layers: a module, or a mapping of names such as ``globals()``; only the courses' names are considered.
+        dialect: one of the courses' dialects, ``"drop"`` or ``"keep"``; inferred from the code if not given.
+        timeout: seconds for each function; enforced only in the main thread, and if the system has timers.
 
     Returns:
         The report; printing it gives a table.
@@ -63,7 +63,7 @@ def check_layers(
     """
     namespace = vars(layers) if isinstance(layers, ModuleType) else dict(layers)
     given = p_convention.from_name(dialect)
-    # A name such as dropout often stands for something else than a function.
+    # A name such as dropout often does not stand for a function.
     others = {name for name in DROPOUT_FUNCTIONS if not isinstance(namespace.get(name), FunctionType)}
     known = {name: value for name, value in namespace.items() if callable(value) and name not in others}
     owners = {name: value for name, value in known.items() if kind_of(getattr(value, "__name__", "")) == kind_of(name)}
@@ -85,7 +85,7 @@ def check_layers(
             checked, own = _check_here(name, namespace, own, timeout)
             report.functions.append(checked)
             if name in ("dropout_forward", "dropout_backward"):
-                convention = report.conventions[subject] = own  # by its behavior, where nothing says it
+                convention = report.conventions[subject] = own  # from its behavior, if nothing in the code says it
     finally:
         np.random.set_state(state)
         random.setstate(python_state)
@@ -102,7 +102,7 @@ def check_path(
         path: a Python file, or a folder, such as the one that contains ``cs231n``.
         dialect: as for `check_layers`.
         limits: seconds and megabytes.
-        expected: names of functions that must be there; one that is not is a fault.
+        expected: names of functions that must be there; a missing one is a fault.
 
     Returns:
         The report.
@@ -153,7 +153,7 @@ def _check_here(
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer, where that can be done; in ticks: while the process is stopped, none passes."""
+    """Interrupt what takes longer, if possible; counted in ticks, so no time passes while the process is stopped."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -164,7 +164,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         nonlocal left
         left -= 1
         if left <= 0 and _is_theirs(frame):
-            # An endless loop that catches everything catches this too, but not at each moment: soon again, at another.
+            # A loop that catches everything catches this too, but not at every point: try again soon, at another one.
             signal.setitimer(signal.ITIMER_REAL, 1e-6 + time.perf_counter() % 1e-5, TICK)
             raise Timeout
 
@@ -178,7 +178,7 @@ def _alarm(seconds: float) -> Iterator[None]:
 
 
 def _is_theirs(frame: FrameType | None) -> bool:
-    """Whether code under check is at work in this frame or has called it."""
+    """Whether this frame runs code under check, or was called by it."""
     while frame is not None and frame.f_code is not _check_here.__code__:
         if not of_a_library(frame.f_code.co_filename):
             return True

@@ -1,4 +1,4 @@
-"""Recording the calls of layer functions that a net makes, and putting right functions in their place."""
+"""Records a net's calls of layer functions, and can replace these with right ones."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ class Call:
     """One call of a layer function."""
 
     name: str
-    input: AnyArray  # the first argument as it was
-    param: dict[str, Any] | None = None  # the last argument that is a dict, and what it held around the call
+    input: AnyArray  # a copy of the first argument
+    param: dict[str, Any] | None = None  # the last dict argument; its contents before and after
     param_before: dict[str, Any] = field(default_factory=dict)
     param_after: dict[str, Any] = field(default_factory=dict)
-    cache_given: Any = None  # what backward was given as its cache
-    output: AnyArray | None = None  # what it returned first, as it was
-    cache: Any = None  # what forward returned beside it
+    cache_given: Any = None  # the cache that backward was given
+    output: AnyArray | None = None  # a copy of the first value returned
+    cache: Any = None  # the second value that forward returned
 
 
 class CallRecorder:
-    """While it is open, records the layer functions' calls in all modules that the callers can reach.
+    """While open, records the calls of layer functions in all modules that the callers can reach.
 
-    Replacements are called instead, by name.  Calls of one layer function by another are not recorded.
+    `replacements`, by name, are called instead.  Calls of one layer function by another are not recorded.
     """
 
     def __init__(self, callers: Iterable[Any], replacements: Layers, names: Collection[str] = LAYERS) -> None:
         self.calls: list[Call] = []
         self.found: set[str] = set()
-        self.generators: list[tuple[np.random.Generator, Any]] = []  # of the modules, as they were
+        self.generators: list[tuple[np.random.Generator, Any]] = []  # those of the modules, with their states
         self._callers, self._replacements, self._names = callers, replacements, names
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
-        self._inside = self._paused = False  # of one of them, and where nobody will look at them
+        self._inside = self._paused = False  # whether in a layer function; whether not to record
 
     def __enter__(self) -> CallRecorder:
         namespaces = _namespaces(self._callers)
@@ -67,7 +67,7 @@ class CallRecorder:
         return self
 
     def restart(self, recorded: bool = True) -> None:
-        """Forget the calls, and record those that come if they are to be `recorded`."""
+        """Forget the calls, and record the following ones if `recorded`."""
         self.calls, self._paused = [], not recorded
 
     def __exit__(self, *error: object) -> None:
@@ -113,7 +113,7 @@ def _copied(param: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def right_layers(means: str) -> dict[str, Callable[..., Any]]:
-    """Layers that are right, to tell a net's own faults from those of the layers that it calls."""
+    """Right layers, to tell a net's own faults from those of the layers that it calls."""
     activation = Activation(DIALECTS["cs231n-2017" if means == "drop" else "cs231n-2021"], "inverted")
     modules = (course_layers, conv_layers, fast_layers)
     found = {name: getattr(module, name) for module in modules for name in LAYERS if hasattr(module, name)}
@@ -121,9 +121,10 @@ def right_layers(means: str) -> dict[str, Callable[..., Any]]:
 
 
 def report_own_faults(subject: Subject, run: Callable[[Layers], tuple[list[Finding], bool]]) -> None:
-    """Report what `run` finds, and where something is wrong, run once more with right layers in place of the code's.
+    """Report what `run` finds; if something is wrong, run once more with right layers in place of the code's.
 
-    What is gone then follows from the layers, which have verdicts of their own.  `run` tells too if it calls any.
+    Faults that are then gone follow from the layers, which have their own verdicts.  `run` also returns whether any
+    layers were found.
     """
     findings, calls_layers = run({})
     faults = [found for found in findings if found.severity == "fault" or found.verdict == "not-checked"]
@@ -142,7 +143,7 @@ def report_own_faults(subject: Subject, run: Callable[[Layers], tuple[list[Findi
 
 
 def _namespaces(callers: Iterable[Any]) -> list[dict[str, Any]]:
-    """The global names of the callers, of the functions and modules among them, and so on."""
+    """The globals of the callers, of the functions and modules among these, and so on."""
     found: dict[int, dict[str, Any]] = {}
     todo = [*map(_globals, callers)]
     while todo:
@@ -166,6 +167,6 @@ def _of_a_library(names: dict[str, Any]) -> bool:
     file, name = str(names.get("__file__") or ""), str(names.get("__name__") or "")
     if name.partition(".")[0] == "thinnet":
         return not name.startswith("thinnet.course")
-    if not file:  # of a notebook or of an exec: of interest if it has layers
+    if not file:  # a notebook or an exec: relevant if it has layers
         return not any("forward" in name for name in names)
     return old_python.of_a_library(file)

@@ -1,4 +1,4 @@
-"""Making an object of a layer class, calling it in either mode, and finding what it leaves in its attributes."""
+"""Creates an object of a layer class, calls it in either mode, and finds what it stores in its attributes."""
 
 import copy
 import inspect
@@ -15,15 +15,15 @@ from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, parameters, 
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
 PROBABILITY = re.compile("^(p|rate|ratio|prob|probability|fraction|chance)$|keep|drop|retain", re.IGNORECASE)
-INPUT = re.compile(r"^(inputs?|x|z|a|a_prev|data)$", re.IGNORECASE)  # of forward, which some give backward too
+INPUT = re.compile(r"^(inputs?|x|z|a|a_prev|data)$", re.IGNORECASE)  # of forward; some pass it to backward too
 TRAINING, TEST = ("train", "training"), ("test", "eval", "inference", "testing", "infer", "predict", "evaluate")
-# Where a method leaves what it does not return.
+# Attributes in which a method may store what it does not return.
 OUTPUT = re.compile(r"^(outputs?|out|activations?|y|a)$", re.IGNORECASE)
 INPUT_GRADIENT = re.compile(r"^d_?(inputs?|x|in)$|^(grad|delta)(ient)?_?(inputs?|in|x)?$|^(inputs?|x)_?grad", re.I)
 
 
 def _names(names: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What parameters of these names are called, and their gradients."""
+    """Patterns for parameters with these names, and for their gradients."""
     gradients = rf"^_?(d|delta|grad(ient)?|d(l|j|e|loss|cost)_?d)_?({names})$|^_?({names})_?grad(ient)?s?$"
     return re.compile(rf"^_?({names})$", re.IGNORECASE), re.compile(gradients, re.IGNORECASE)
 
@@ -32,23 +32,23 @@ WEIGHTS = WEIGHT, WEIGHT_GRADIENT = _names("w|weights?|kernels?|filters?")
 BIASES = BIAS, BIAS_GRADIENT = _names("b|bias(es)?")
 SCALES = SCALE, SCALE_GRADIENT = _names("gammas?|scale|weights?|w|g|bw")
 SHIFTS = SHIFT, SHIFT_GRADIENT = _names("betas?|shift|bias(es)?|b|bb")
-DATA = {"data": "", "value": "", "val": "", "grad": "d", "gradient": "d"}  # of a parameter that is an object
+DATA = {"data": "", "value": "", "val": "", "grad": "d", "gradient": "d"}  # attributes of a parameter that is an object
 ARRAYS = (np.ndarray, np.generic)
-IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # where called in another way than meant
+IN_THE_CALL = (TypeError, ValueError, IndexError, KeyError, AssertionError)  # if called in an unintended way
 
-SLIPS = re.compile("'tuple' object cannot be interpreted as an integer|Cannot cast ufunc")  # however it is called
+SLIPS = re.compile("'tuple' object cannot be interpreted as an integer|Cannot cast ufunc")  # mistakes in any call
 
 
 class Returned(tuple[Any, ...]):
-    """Gradients as backward returns them, without names, in an order of its own."""
+    """Gradients as backward returns them, without names, in its own order."""
 
 
 def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
-    """Put a value into the place that is named so, in the shape in which it stands there."""
+    """Store a value under the name that matches, in the shape of the array stored there."""
     found = list(places(vars(layer), pattern, ARRAYS))
     if not found or any(holder[key].size != value.size for holder, key in found[:1]):
         raise CannotCall(f"{type(layer).__name__} has no array of {value.size} elements under a usual name")
-    # Of several dicts one has the parameters, another what an optimizer remembers of them.
+    # Of several dicts, one holds the parameters, others may hold an optimizer's state for them.
     for holder, key in found[:1] if found[0][0] is vars(layer) else found:
         old = holder[key].shape
         turned = value.ndim == 2 and old == value.shape[::-1]
@@ -56,12 +56,12 @@ def put(layer: Any, pattern: re.Pattern[str], value: Any) -> None:
 
 
 def found_in(attributes: dict[str, Any], pattern: re.Pattern[str]) -> Any:
-    """The array that is named so, or `UNKNOWN`."""
+    """The array with a matching name, or `UNKNOWN`."""
     return next((holder[key] for holder, key in places(attributes, pattern, ARRAYS)), UNKNOWN)
 
 
 def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> Iterator[tuple[Any, Any]]:
-    """Where values of such a name stand: attributes, then what is in dicts and in lists of two, w and b."""
+    """Where values with matching names are: first attributes, then items of dicts and of lists of two, w and b."""
     named: list[tuple[Any, Any, str]] = [(attributes, name, name) for name in attributes]
     for name, value in sorted(attributes.items(), key=lambda item: "param" not in item[0].lower()):
         d = "d" if "grad" in name.lower() else ""
@@ -77,14 +77,14 @@ def places(attributes: dict[str, Any], pattern: re.Pattern[str], kinds: Any) -> 
 
 
 def split(layer: Any, x: Any, out: Any) -> tuple[Any, Any]:
-    """The output, and the object with what forward gave beside it and was given."""
+    """The output, and as a cache the object, its input, and what else forward returned."""
     if isinstance(out, tuple) and len(out) == 2:
         return out[0], (layer, x, out[1])
     return out, (layer, x, None)
 
 
 def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
-    """With what backward seems to take beside the gradient, such as the mode of the pass before."""
+    """Call backward with the gradient and what else it seems to take, such as the mode of the forward pass."""
     layer, x, extra = cache
     named = parameters(layer.backward)
     more: dict[str, Any] = _mode(layer.backward, named[1:], training)
@@ -98,10 +98,10 @@ def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
 
 
 def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[Any, ...]:
-    """dx, and the gradients of the parameters of these names, which backward returns too or leaves under such names.
+    """dx and the gradients of the parameters with these names, which backward returns or stores under such names.
 
-    None for one of which it leaves nothing at all, where it leaves another. What it returns may stand in any order that
-    the sizes tell.
+    A gradient is None if backward leaves nothing for it, but leaves another. Returned gradients may be in any order, if
+    their sizes identify them.
     """
     layer, x, _ = cache
     before = [np.copy(array) for array in _arrays(layer)]
@@ -113,7 +113,7 @@ def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[s
     dx, *more = returned if isinstance(returned, tuple) else [returned]
     beside = {f"returned_grads{i}": list(one) if isinstance(one, tuple) else one for i, one in enumerate(more)}
     found = [found_in({**beside, **vars(layer)}, of_gradient) for _, of_gradient in names]
-    if all(one is UNKNOWN for one in found):  # they may be computed later, where they are used
+    if all(one is UNKNOWN for one in found):  # they may be computed later, when they are used
         return dx, *found
     named = {id(one) for one in found}
     made = [one for one in _arrays([more, layer]) if not any(np.array_equal(one, old) for old in before)]
@@ -124,7 +124,7 @@ def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[s
 
 
 def _arrays(value: Any, depth: int = 4) -> Iterator[Any]:
-    """All arrays in an object, and in what it holds."""
+    """All arrays in an object and in the objects that it holds."""
     if isinstance(value, np.ndarray):
         yield value
     elif depth:
@@ -134,7 +134,7 @@ def _arrays(value: Any, depth: int = 4) -> Iterator[Any]:
 
 
 def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:
-    """By what backward moves parameters, in units of one rate for all, where it moves them at once by a linear rule."""
+    """How far backward moves each parameter, up to a common rate, if it updates them itself, linearly in dout."""
 
     def moved(times: int) -> list[Any]:
         twin = copy.deepcopy(cache)
@@ -149,7 +149,7 @@ def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:
 
 
 def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> Any:
-    """In this mode; where there is no way to choose one, x itself is what test mode gives."""
+    """Call forward in this mode; if there is no way to choose one, test mode uses `predict`, or returns x itself."""
     given = parameters(layer.forward)
     options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
     if mode := _mode(layer.forward, given, training):
@@ -167,14 +167,14 @@ def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> 
 
 
 def _mode(method: Callable[..., Any], names: list[str], training: bool) -> dict[str, Any]:
-    """The argument among these by which a method is told the mode, if there is one."""
+    """The first of these arguments that selects a method's mode, with its value, if there is one."""
     name = next(filter(MODE_ARGUMENTS.search, names), "")
     usual = inspect.signature(method).parameters[name].default if name else None
     return {name: mode_value(name, training, method, usual)} if name else {}
 
 
 def made(owner: type, *args: Any, **kwargs: Any) -> Any:
-    """An object of a class, made with what its constructor seems to take, be it functions for the first values."""
+    """An object of a class, created with what its constructor seems to take, including initializer functions."""
     known = inspect.signature(owner).parameters if parameters(owner) else {}
     begin = [name for name in [*known][len(args) :] if re.search("init(ial)?", name) and name not in kwargs]
     kwargs |= {name: np.random.randn for name in begin if known[name].default is known[name].empty}
@@ -188,20 +188,20 @@ def made(owner: type, *args: Any, **kwargs: Any) -> Any:
 
 
 def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
-    """What a method returns, or, where that is nothing, leaves in an attribute that is named so."""
+    """What a method returns or, if that is None, stores in an attribute with a matching name."""
     try:
         result = call(method, *args, **kwargs)
     except IN_THE_CALL as error:
         alone = left is INPUT_GRADIENT and isinstance(error, ValueError) and len(args) + len(kwargs) == 1
         if (
             NOT_WRITTEN in str(error) or alone or SLIPS.search(str(error))
-        ):  # forward was called rightly, and so is what has one argument
+        ):  # forward worked, and there is only one way to pass one argument
             raise
         shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
         message = f"{method.__qualname__} stops, called with an array of shape {shapes}"
         raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
     except AttributeError as error:
-        # What forward lacks, others may set from outside, such as the mode or the shape of what comes before.
+        # Attributes that forward lacks may be meant to be set from outside, such as the mode or the input shape.
         if (error.obj is layer and left is INPUT_GRADIENT) or is_misspelled(error):
             raise
         raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
@@ -214,7 +214,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call it, if these arguments fit."""
+    """Call a function if it takes these arguments."""
     why = signature_mismatch(function, *args, **kwargs)
     if why:
         raise CannotCall(f"it is not clear how to call {getattr(function, '__qualname__', 'it')}: {why}")
@@ -222,7 +222,7 @@ def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 def mode_value(name: str, training: bool, function: Any, usual: Any = None) -> bool | str:
-    """The value by which an argument or an attribute of this name asks for a mode, in the words of the code."""
+    """The value of an argument or attribute of this name that selects a mode, in the code's own words."""
     if isinstance(usual, bool) or name not in ("mode", "phase"):
         return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
     constants = getattr(getattr(function, "__code__", None), "co_consts", ())

@@ -1,7 +1,7 @@
-"""Layer classes with forward and backward, seen as the courses' pairs of functions.
+"""Adapts layer classes with forward and backward to the courses' pairs of functions.
 
-How a class is made and called is guessed from the names of its arguments and attributes.  Where the guess does not fit,
-the class is not checked, and nothing is held against it.
+How to construct and call a class is guessed from the names of its arguments and attributes.  If the guess does not fit,
+the class is not checked, and no fault is reported.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ METHODS = (
 ROLES = {"w": "W", "weight": "W", "weights": "W", "b": "b", "bias": "b", "biases": "b"}
 NETS = ("FullyConnectedNet", "TwoLayerNet", "ThreeLayerConvNet")
 OTHER_NETS = {"fcnet": NETS[0], "mlp": NETS[0], "multiperceptron": NETS[0], "twomlp": NETS[1]}
-OTHER_NETS |= {"twofcnet": NETS[1], "threecnet": NETS[2]}  # by plain names that other courses' nets may have too
+OTHER_NETS |= {"twofcnet": NETS[1], "threecnet": NETS[2]}  # plain names that nets of other courses may have too
 EMPTY_WORDS = set(
     str.split(
         "my our own custom simple basic naive vanilla numpy np num py layer module function func op class impl "
@@ -54,7 +54,7 @@ RUNNING = {
 
 
 def kind_of(name: str) -> str:
-    """What a class of this name is taken for, one of `NAMES`, or "".
+    """The kind of layer that a class of this name is assumed to be, one of `NAMES`, or "".
 
     >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D"), kind_of("Softmax")
     ('dropout', 'relu', 'conv', '')
@@ -64,7 +64,7 @@ def kind_of(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """The name of a class in small letters, without the words that do not say what it is.
+    """The name of a class in lowercase, without the words that do not say what it is.
 
     >>> plain_name("My_DropoutLayer2"), plain_name("NumpyReLU"), plain_name("Dropout2d")
     ('dropout', 'relu', 'dropout2d')
@@ -76,7 +76,7 @@ def plain_name(name: str) -> str:
 
 
 def net_of(name: str) -> str:
-    """Which of the courses' nets a class of this name is taken for, or "".
+    """Which of the courses' nets a class of this name is assumed to be, or "".
 
     >>> net_of("MyFullyConnectedNet"), net_of("MLP2"), net_of("FullyConnectedLayer")
     ('FullyConnectedNet', 'FullyConnectedNet', '')
@@ -90,7 +90,7 @@ def _plain_net(name: str) -> str:
 
 
 def of_courses(name: str) -> bool:
-    """Whether a net has a courses' own name, or nearly that."""
+    """Whether a net has one of the courses' names, or nearly so."""
     return _plain_net(name) not in OTHER_NETS
 
 
@@ -106,7 +106,7 @@ def role(key: Any) -> tuple[str, int]:
 
 
 def methods_of(names: Iterable[str]) -> tuple[str, ...]:
-    """The names by which a class has forward and backward, or nothing.
+    """A class's names for forward and backward, or nothing.
 
     >>> methods_of(["backprop", "forward", "update"])
     ('forward', 'backprop')
@@ -124,7 +124,7 @@ def functions_of(owner: type) -> dict[str, Any]:
     """The pair of functions that a class stands for, by the courses' names."""
     kind = kind_of(owner.__name__)
     own = dict(zip(("forward", "backward"), methods_of(dir(owner)), strict=True))
-    methods = {name: inspect.getattr_static(owner, method) for name, method in own.items()}  # static ones stay so
+    methods = {name: inspect.getattr_static(owner, method) for name, method in own.items()}  # static ones stay static
     owner = type(owner.__name__, (owner,), methods)
     forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
@@ -138,7 +138,7 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def _dropout(owner: type) -> Pair:
-    """A new object for each p; the cache is the object, as it stood after forward."""
+    """A new object for each p; the cache is the object as it was after forward."""
     objects: dict[float, Any] = {}
     whole, last = plain_name(owner.__name__) in ("dropout2d", *IMAGE_DROPOUTS), False
 
@@ -155,11 +155,11 @@ def _dropout(owner: type) -> Pair:
             objects[p] = _with_probability(owner, p)
         out, cache = calls.split(objects[p], given.copy(), calls.call_forward(objects[p], given, training, p))
         if whole:
-            x[...] = _first_pixels(given, last)  # what was changed in it shows
+            x[...] = _first_pixels(given, last)  # so that changes to it are noticed
         return (_of_channels(owner, out, given, last) if whole else out), (cache, training)
 
     def backward(dout: Any, cache: Any) -> Any:
-        with contextlib.suppress(Exception):  # some classes forget their mask on the way back
+        with contextlib.suppress(Exception):  # some classes delete their mask in backward
             cache = copy.deepcopy(cache)
         dx = calls.call_backward(_as_images(dout, last) if whole else dout, *cache)
         return _first_pixels(dx, last) if whole and np.ndim(dx) == 4 else dx
@@ -178,7 +178,7 @@ def _with_probability(owner: type, p: float) -> Any:
 
 
 def _channels_stand_last(owner: type, p: float) -> bool:
-    """Whether a class drops whole channels of images whose channels are the last axis."""
+    """Whether a class drops whole channels of images, with channels as the last axis."""
     x = np.ones((200, 2, 2, 6))
     try:
         out = np.asarray(calls.call_forward(_with_probability(owner, p), x, True, p))
@@ -198,7 +198,7 @@ def _first_pixels(images: Any, last: bool) -> Any:
 
 
 def _of_channels(owner: type, out: Any, given: Any, last: bool) -> Any:
-    """The channels of an output, which must be dropped as a whole."""
+    """One pixel for each channel of an output; channels must be dropped as a whole."""
     if np.shape(out) != given.shape:
         return out
     if not np.array_equal(out, _as_images(_first_pixels(out, last), last)):
@@ -224,8 +224,8 @@ def _activation(owner: type) -> Pair:
 
 
 def _affine(owner: type) -> Pair:
-    """Weights and bias go into the constructor or into the attributes, turned round where they stand so."""
-    columns = False  # whether it has the examples in columns
+    """Weights and bias go into the constructor or the attributes, transposed if the class stores them that way."""
+    columns = False  # whether examples are columns
 
     def turned(value: Any) -> Any:
         return value.T if columns and isinstance(value, np.ndarray) else value
@@ -253,13 +253,13 @@ def _affine(owner: type) -> Pair:
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
         steps = [UNKNOWN, UNKNOWN]
-        with contextlib.suppress(Exception):  # most keep their gradients, and some cannot be copied
+        with contextlib.suppress(Exception):  # most store their gradients instead, and some cannot be copied
             moves, rows = calls.learned(turned(dout), cache, calls.WEIGHT, calls.BIAS), turned(cache[1])
             steps = [move * np.linalg.norm(rows.T @ dout) / np.linalg.norm(moves[0]) for move in moves]
         dx, *kept = calls.gradients(turned(dout), cache, calls.WEIGHTS, calls.BIASES)
         dw, db = kept if steps[0] is UNKNOWN or any(map(np.ndim, kept)) else steps
         w = calls.found_in(vars(cache[0]), calls.WEIGHT)
-        if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # ours has more rows
+        if isinstance(dw, np.ndarray) and np.ndim(w) == 2 and w.shape[0] < w.shape[1]:  # our weights have more rows
             dw = dw.T
         return turned(dx), dw, db.reshape(-1) if hasattr(db, "reshape") else db
 
@@ -267,14 +267,14 @@ def _affine(owner: type) -> Pair:
 
 
 def _normalization(owner: type) -> Pair:
-    """A new object for each call; gamma, beta and running statistics go into its attributes."""
+    """A new object for each call; gamma, beta and running statistics are set as attributes."""
     given = inspect.signature(owner).parameters if parameters(owner) else {}
     needed = [name for name in given if given[name].default in (inspect.Parameter.empty, None)]
     scales, shifts = (list(filter(pattern.search, needed)) for pattern in (calls.SCALE, calls.SHIFT))
     weight = next(filter(re.compile("momentum|decay").search, given), "")
     of_new = bool(weight) and isinstance(given[weight].default, float) and given[weight].default < 0.5  # as in PyTorch
     own_names: dict[str, str] = {}
-    times = 0.0  # x is multiplied by this, so that a large epsilon that is written out has the effect of ours
+    times = 0.0  # x is multiplied by this, so that a large hard-coded epsilon has the effect of ours
 
     def new_layer(x: Any, gamma: Any, beta: Any, momentum: float | None) -> Any:
         options: dict[str, Any] = {name: EPS for name in given if EPSILON.search(name)}
@@ -285,7 +285,7 @@ def _normalization(owner: type) -> Pair:
         required = (name for name in needed if given[name].default is not None and name not in {*options, weight})
         layer = calls.made(owner, **options, **dict.fromkeys(itertools.islice(required, 1), len(gamma)))
         if calls.found_in(vars(layer), calls.SCALE) is UNKNOWN:
-            calls.call_forward(layer, x, True)  # some make them when they see the first rows
+            calls.call_forward(layer, x, True)  # some create them in the first forward pass
         calls.put(layer, calls.SCALE, gamma)
         calls.put(layer, calls.SHIFT, beta)
         return layer
@@ -328,7 +328,7 @@ def _normalization(owner: type) -> Pair:
 
 
 def _running_statistics(layer: Any) -> dict[str, tuple[Any, Any]]:
-    """Where a layer has them."""
+    """Where a layer stores its running statistics."""
     found = {key: next(calls.places(vars(layer), pattern, object), None) for key, pattern in RUNNING.items()}
     for key, place in found.items():
         if place is None:
@@ -337,14 +337,14 @@ def _running_statistics(layer: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _own_names(layer: Any, running: dict[str, tuple[Any, Any]]) -> dict[str, str]:
-    """What stands in a layer for the words of these courses."""
+    """A layer's own terms in place of the courses'."""
     names = [f"self.{name}" if holder is vars(layer) else repr(name) for holder, name in running.values()]
     own = {f"bn_param[{key!r}]": name for key, name in zip(running, names, strict=True)}
     return {**own, "into bn_param": f"into {' and '.join(names)}"}
 
 
 def _with_momentum(new: Any, old: Any, batch: Any, momentum: float) -> Any:
-    """Running statistics as this momentum gives them, where a class of its own mind has mixed the two with another."""
+    """Running statistics converted to this momentum, if a class has averaged them with another of its own."""
     if new.size != batch.size:
         return new
     share = (new.reshape(-1) - batch) / (old.reshape(-1) - batch)

@@ -1,4 +1,4 @@
-"""What the command ``thinnet check`` does; its arguments are in `thinnet.cli`."""
+"""The command ``thinnet check``; its arguments are in `thinnet.cli`."""
 
 import argparse
 import json
@@ -19,8 +19,8 @@ from thinnet.storage.files import write_atomically
 def run(options: argparse.Namespace) -> int:
     """Check, write what was asked for, and return the exit status.
 
-    That is 0 if nothing is wrong, 1 if something is, and 2 if nothing could be checked. Then the files are written too,
-    as far as they can be, before the error is raised: an autograder without results would tell a student nothing.
+    That is 0 if nothing is wrong, 1 if something is, and 2 if nothing could be checked. Before an error is raised, the
+    files are written too, if possible: an autograder without results would tell a student nothing.
     """
     for path in (options.html, options.junit, options.gradescope):
         if path is not None and not path.absolute().parent.is_dir():
@@ -56,7 +56,7 @@ def _write(report: Report, options: argparse.Namespace, points: dict[str, float]
 
 
 def _nothing_checked(options: argparse.Namespace, error: Exception) -> Report:
-    """A report with no points: all that is expected, or else the submission as a whole, was not checked."""
+    """A report with no points: everything expected, or else the submission as a whole, was not checked."""
     message = str(error) if isinstance(error, (ArgumentError, OSError)) else f"{type(error).__name__}: {error}"
     why = replace(finding("not-checked", message, severity="fault"), mend="")
     names = options.expect or ["submission"]

@@ -1,4 +1,4 @@
-"""Comparing an array with what it should be, and describing the difference."""
+"""Compares an array with what it should be, and describes the difference."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 from thinnet.checks import in_shape
 from thinnet.typing import AnyArray, BoolArray
 
-TOLERANCE = 1e-4  # of the largest value: wide enough for an epsilon inside or outside of the root
+TOLERANCE = 1e-4  # of the largest value: allows an epsilon inside or outside the square root
 Alternative = tuple[AnyArray | float, str, str]  # a wrong value, its verdict, and a text to follow the result's name
-Alternatives = Sequence[Alternative] | Callable[[AnyArray], Sequence[Alternative]]  # or what gives them for a wrong one
+Alternatives = Sequence[Alternative] | Callable[[AnyArray], Sequence[Alternative]]  # or a function of the wrong array
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def difference(
 ) -> Difference | None:
     """What is wrong with `got`, called `what`, or None.
 
-    The likelier alternatives come first; by the number of rows, `batch`, an average taken or not taken is recognized.
+    The likelier alternatives come first.  `batch`, the number of rows, helps to recognize a missing or extra average.
     """
     expected = np.asarray(expected, dtype=np.float64)
     got = in_shape(got, expected.shape)
@@ -73,13 +73,13 @@ def difference(
 
 
 def close(got: AnyArray | Sequence[float], expected: AnyArray | float, tolerance: float = TOLERANCE) -> bool:
-    """Whether two arrays agree, measured by their largest value."""
-    expected = np.asarray(expected)  # which may be a matrix, where it is the code's own
+    """Whether two arrays agree, relative to the largest expected value."""
+    expected = np.asarray(expected)  # it may be an np.matrix if the code computed it
     return bool(np.all(np.abs(np.asarray(got, dtype=np.float64) - expected) <= tolerance * _size(expected)))
 
 
 def _slice(wrong: BoolArray) -> str:
-    """Which rows, columns or the like the wrong elements are, if they are whole ones."""
+    """Which rows, columns or other slices are wrong, if they are wrong as a whole."""
     for axis in range(wrong.ndim if wrong.ndim > 1 else 0):
         lines = np.moveaxis(wrong, axis, 0).reshape(wrong.shape[axis], -1)
         if not wrong.all() and np.array_equal(lines.any(axis=1), lines.all(axis=1)):
@@ -93,7 +93,7 @@ def _size(expected: AnyArray | float) -> float:
 
 
 def _factor(got: AnyArray, expected: AnyArray) -> float | None:
-    """The one factor between the two arrays, if there is one; a single number says too little, unless it is simple."""
+    """The constant factor between the two arrays, if there is one."""
     square = float(np.sum(expected * expected))
     if not square:
         return None
@@ -118,7 +118,7 @@ def _multiple(factor: float, batch: int) -> str:
 
 
 def _worst(got: AnyArray, expected: AnyArray) -> str:
-    """The element that is most wrong, with its factor."""
+    """The element with the largest error, with its factor."""
     if not expected.shape:
         return f"got {float(got):.6g}, expected {float(expected):.6g}"
     where = np.unravel_index(int(np.argmax(np.abs(got - expected))), expected.shape)

@@ -1,4 +1,4 @@
-"""Dropout functions with arguments of their own, seen as a course's ``dropout_forward(x, dropout_param)``."""
+"""Adapts dropout functions with other arguments to a course's ``dropout_forward(x, dropout_param)``."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,12 +8,12 @@ import numpy as np
 from thinnet.check import class_calls as calls
 from thinnet.check.subject import UNKNOWN, CannotCall, parameters
 
-# The functions that are dropout with p as their second argument, beside dropout_forward.
+# Other names than dropout_forward for dropout functions, with p as the second argument.
 DROPOUT_FUNCTIONS = ("dropout_layer", "dropout", "inverted_dropout", "apply_dropout")
 
 
 def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
-    """``dropout_layer(X, p)`` and its like, which return the output, with the mask or without."""
+    """Adapt ``dropout_layer(X, p)`` and the like, which return the output with or without the mask."""
     names = parameters(function)
 
     def forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
@@ -31,7 +31,7 @@ def as_dropout_forward(function: Callable[..., Any]) -> dict[str, Any]:
 def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
     """A namespace in which ``dropout_forward(x, keep_prob, training)`` takes a course's dropout_param instead.
 
-    Where it takes one anyway, the namespace as it is.
+    If it already does, the namespace is returned unchanged.
     """
     names = parameters(namespace.get("dropout_forward"))
     if len(names) < 2 or "param" in names[1] or not calls.PROBABILITY.search(names[1]):
@@ -58,7 +58,7 @@ def plain_functions(namespace: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _in_mode(function: Callable[..., Any], names: list[str], x: Any, dropout_param: dict[str, Any]) -> Any:
-    """What ``f(x, p, ...)`` gives in a mode; x itself where it has no test mode."""
+    """The result of ``f(x, p, ...)`` in a mode; x and no mask in test mode, if it has no such mode."""
     training = dropout_param["mode"] == "train"
     modes = {
         name: calls.mode_value(name, training, function) for name in filter(calls.MODE_ARGUMENTS.search, names[2:])

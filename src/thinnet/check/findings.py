@@ -1,4 +1,4 @@
-"""What a check of one function comes to: its findings."""
+"""The result of checking one function: its findings."""
 
 import re
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Finding:
         evidence: the numbers that show it.
         mend: how to fix it.
         example: a small input and output that show it, or nothing.
-        error_rate: for what was found by random draws, a bound on how often a right implementation is accused of it.
+        error_rate: if it depends on random draws, a bound on how often a right implementation gets this verdict.
     """
 
     verdict: str
@@ -30,7 +30,7 @@ class Finding:
 
     @property
     def details(self) -> list[tuple[str, str]]:
-        """What to show below the cause: pairs of a word and a text."""
+        """What to show below the cause: pairs of a label and a text."""
         chance = ""
         if self.error_rate:
             chance = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks"
@@ -51,9 +51,9 @@ def finding(
     keep: str = "keep_prob",
     in_net: bool = False,
 ) -> Finding:
-    """A finding with the cause and the mend in VERDICTS.
+    """A finding with the cause and the fix from VERDICTS.
 
-    `keep` is what the mend says for keep_prob, and `function` the course's name of what is wrong, if that is known.
+    `keep` replaces keep_prob in the fix, and `function` is the course's name of the wrong function, if known.
     """
     known, formula = VERDICTS[verdict], FORMULAS.get(function.removesuffix("_alt"))
     matches = ((re.search(pattern, f"{function} {evidence}"), mend) for pattern, mend in known.where)
@@ -72,10 +72,10 @@ class FunctionReport:
 
     Attributes:
         name: of the function, such as ``"dropout_forward"``.
-        file: where it stands, or nothing.
+        file: the file that defines it, or nothing.
         findings: in the order in which they were found.
-        printed: what the code printed meanwhile, shortened.
-        line: where it begins in the file, or 0.
+        printed: what the code printed during the check, shortened.
+        line: the line where it begins in the file, or 0.
     """
 
     name: str
@@ -98,5 +98,5 @@ class FunctionReport:
 
     @property
     def place(self) -> str:
-        """``"line 12"``, where something is wrong and the line is known."""
+        """``"line 12"``, if something is wrong and the line is known."""
         return f"line {self.line}" if self.state == "wrong" and self.line else ""

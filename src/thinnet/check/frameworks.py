@@ -1,4 +1,4 @@
-"""Telling code for NumPy from code for another framework in one source, without running it."""
+"""Tells code for NumPy from code for another framework in a source file, without running it."""
 
 import ast
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ FRAMEWORKS = set(
 )
 HELPERS = {"reg_utils", "dnn_utils", "dnn_utils_v2", "init_utils", "gc_utils", "d2l"}  # other courses' own files
 NUMPY = {"numpy", "scipy"}
-EVERYTHING = "*"  # what a star brings along
+EVERYTHING = "*"  # the name that a star import binds
 
 
 def not_numpy(tree: ast.Module, subjects: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Why functions and classes of a source are another framework's, for those that are, and those that may be.
+    """The functions and classes of a source that are for another framework, and those that may be, with reasons.
 
-    Those whose own text uses NumPy and no framework are code for NumPy, whatever stands beside them.  A text that uses
-    both, or, in a file for a framework, neither, may be either's.
+    Code that uses NumPy and no framework is code for NumPy, whatever else is in the file.  Code that uses both or, in a
+    file for a framework, neither, may be for either.
 
     >>> text = "import torch, numpy as np\\ndef relu_forward(x): return x.clamp(0)\\ndef adam(w): return np.abs(w)"
     >>> not_numpy(ast.parse(text + "\\nones = torch.ones(3)"), ["relu_forward", "adam"])

@@ -1,4 +1,4 @@
-"""Classes for convolution and max pooling, seen as the courses' functions; their arguments are known by their names."""
+"""Adapts classes for convolution and max pooling to the courses' functions, by the names of their arguments."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import numpy as np
 from thinnet.check import class_calls as calls
 from thinnet.check.subject import CannotCall, parameters, usual_value
 
-ARGUMENTS = {  # by the first pattern that fits
+ARGUMENTS = {  # the first pattern that matches counts
     "stride": re.compile("stride|^s$", re.IGNORECASE),
     "pad": re.compile("pad|^p$", re.IGNORECASE),
     "height": re.compile("(kernel|filter|pool|window)_?h(eight)?$", re.IGNORECASE),
@@ -21,7 +21,7 @@ ARGUMENTS = {  # by the first pattern that fits
 
 
 def _options(owner: type, **values: int) -> dict[str, int]:
-    """What the constructor is given, by the names of its arguments; what differs from the usual must have a place."""
+    """Keyword arguments for the constructor, which must have an argument for each value that is not the usual one."""
     names = parameters(owner)
     roles = {name: next((role for role, known in ARGUMENTS.items() if known.search(name)), "") for name in names}
     taken = {role for role in roles.values() if role in values}
@@ -37,7 +37,7 @@ def _options(owner: type, **values: int) -> dict[str, int]:
 
 
 def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Filters and biases go into the constructor or into the attributes."""
+    """Filters and biases go into the constructor or the attributes."""
 
     def forward(x: Any, w: Any, b: Any, param: dict[str, int]) -> tuple[Any, Any]:
         filters, channels, height, width = w.shape
@@ -62,7 +62,7 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def pooling(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """A new object for each call; channels may stand last."""
+    """A new object for each call; channels may be the last axis."""
     last = False
 
     def forward(x: Any, param: dict[str, int]) -> tuple[Any, Any]:
@@ -90,7 +90,7 @@ def pooling(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 def _of_images(layer: Any, x: Any, returned: Any) -> tuple[Any, Any]:
-    """The output and the cache, if it is one of several images."""
+    """The output and the cache; the output must have as many dimensions as the images."""
     out, cache = calls.split(layer, x, returned)
     if np.ndim(out) != x.ndim:
         raise CannotCall(

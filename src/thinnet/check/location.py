@@ -1,4 +1,4 @@
-"""Where an error was raised in code under check, and which name was meant there."""
+"""Where an error was raised in code under check, and which name was probably meant."""
 
 import difflib
 import linecache
@@ -15,13 +15,13 @@ def location(error: BaseException) -> str:
 
 
 def _calls(error: BaseException) -> list[tuple[FrameType, int]]:
-    """The calls of the code under check that an error went through, each with its line."""
+    """The frames of the code under check in an error's traceback, each with its line."""
     calls = traceback.walk_tb(error.__traceback__)
     return [(frame, line) for frame, line in calls if not of_a_library(frame.f_code.co_filename)]
 
 
 def meant(error: BaseException) -> str:
-    """The question which name was meant in place of one that is not there, if there is one like it."""
+    """The question "did you mean ...?" for a missing name, if a known name is similar, else ""."""
     name, known, calls = getattr(error, "name", None) or "", list[str](), _calls(error)
     if isinstance(error, AttributeError):
         known = dir(error.obj)
@@ -34,12 +34,12 @@ def meant(error: BaseException) -> str:
 
 
 def line_of(file: str, number: int) -> str:
-    """A line of a file, as it is told."""
+    """A description of a line of a file."""
     name = file.replace("\\", "/").rpartition("/")[2]
     return f"in {name}, line {number}: {linecache.getline(file, number).strip()}"
 
 
 def is_misspelled(error: Exception) -> bool:
-    """Whether something lacks an attribute however it is called: one that is nearly another, or of a module."""
+    """Whether a name is wrong however the code is called: nearly another name, or one that a module lacks."""
     of_module = isinstance(error, AttributeError) and isinstance(error.obj, ModuleType)
     return of_module or bool(meant(error))

@@ -1,4 +1,4 @@
-"""Texts for the mode that are nearly, but not, 'train' and 'test', found by putting the right ones in their place."""
+"""Finds strings that are almost the modes 'train' and 'test', and replaces them with the right ones."""
 
 import difflib
 import inspect
@@ -8,16 +8,16 @@ from types import FunctionType
 from typing import Any
 
 MODES = ("train", "test")
-WORDS = {  # what people write for them
+WORDS = {  # common substitutes
     **dict.fromkeys(("training", "fit"), "train"),
     **dict.fromkeys(("testing", "eval", "evaluate", "evaluation", "inference", "predict", "val", "valid"), "test"),
 }
 
 
 def with_modes(owner: Any) -> tuple[Any, str]:
-    """A function, or a class with a method ``loss``, with 'train' and 'test' for what seems to be meant for them.
+    """A function, or a class with a method ``loss``, in which strings that seem to mean 'train' or 'test' are replaced.
 
-    And what that is, with its lines; "" where there is nothing of it.
+    Also a description of these strings, with their lines; "" if there are none.
     """
     function = inspect.getattr_static(owner, "loss", None) if isinstance(owner, type) else owner
     texts = _texts(function.__code__.co_consts) if isinstance(function, FunctionType) else {}
@@ -33,7 +33,7 @@ def with_modes(owner: Any) -> tuple[Any, str]:
 
 
 def _texts(constants: Any) -> dict[str, str]:
-    """The texts among these that may be meant for a mode, and for which."""
+    """The strings among these that may be meant as a mode, and as which."""
     found = {}
     for text in _flat(constants):
         plain = text.strip().lower()
@@ -52,14 +52,14 @@ def _flat(constants: Any) -> Iterator[str]:
 
 
 def _put(one: Any, texts: dict[str, str]) -> Any:
-    """A constant, or several of them, with other texts."""
+    """A constant, or a collection of them, with strings replaced."""
     if isinstance(one, (tuple, frozenset)):
         return type(one)(_put(inner, texts) for inner in one)
     return texts.get(one, one) if isinstance(one, str) else one
 
 
 def _line(function: FunctionType, text: str) -> str:
-    """Where a text stands, as it is told; "" where the source is not to be had."""
+    """A description of the line with this string; "" if the source is not available."""
     try:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):

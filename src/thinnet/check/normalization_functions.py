@@ -1,4 +1,4 @@
-"""Normalization with arguments of its own, such as eps and momentum, seen as a course's with a dictionary of them."""
+"""Adapts normalization with separate arguments, such as eps and momentum, to a course's with a dictionary of them."""
 
 import re
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ KNOWN = {"eps": EPSILON, **WITH_TEST_MODE}  # what may follow x, gamma and beta
 def plain_functions(namespace: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """A namespace in which ``batchnorm_forward(x, gamma, beta, running_mean, ..., eps)`` takes a course's bn_param.
 
-    Where it takes one anyway, or something that is not known, the namespace as it is.
+    If it already does, or takes unknown arguments, the namespace is returned unchanged.
     """
     function: Any = namespace.get(f"{kind}_forward")
     first, names = parameters(function)[:3], parameters(function)[3:]
@@ -40,7 +40,7 @@ def plain_functions(namespace: Mapping[str, Any], kind: str) -> Mapping[str, Any
         kept, given = {key: value.copy() for key, value in old.items()}, dict[str, Any]()
         for name, role in roles.items():
             usual = usual_value(function, name)
-            of_new = isinstance(usual, float) and usual < 0.5  # as some weigh the new ones
+            of_new = isinstance(usual, float) and usual < 0.5  # sometimes the weight of the new statistics
             if role == "momentum":
                 own["with momentum 0.8"] = f"with {name} = {0.2 if of_new else 0.8:g}"
             values = {**kept, "eps": EPS, "momentum": 1 - momentum if of_new else momentum}
@@ -52,7 +52,7 @@ def plain_functions(namespace: Mapping[str, Any], kind: str) -> Mapping[str, Any
         kept = dict(zip(RUNNING, new, strict=True)) if new else kept
         if training and rest and all(np.array_equal(kept[key], old[key]) for key in RUNNING):
             raise CannotCall(f"it is not clear where {kind}_forward leaves the running statistics")
-        if not rest:  # all but these can be judged
+        if not rest:  # everything else can be judged
             batch = {"running_mean": x.mean(axis=0), "running_var": x.var(axis=0)}
             kept = {key: momentum * old[key] + (1 - momentum) * batch[key] for key in RUNNING}
         param |= kept

@@ -1,4 +1,4 @@
-"""Whether p is the probability of dropping or of keeping, as the user, docstrings or arguments say."""
+"""Whether p is the probability of dropping or of keeping, according to the user, docstrings or arguments."""
 
 import ast
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 from thinnet.checks import check_choice
 from thinnet.course.dialects import DIALECTS
 
-# The first of them in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
+# The first match in the text decides: "the probability of keeping ..., as opposed to the probability of dropping".
 PROBABILITY = r"(?<!not )(?<!not the )(?:probability|chance|prob\.?)\s+(?:of|to|that|for)\s+"
 WITH = r"\s+(?:out\s+)?(?:at\s+random\s+|randomly\s+)?with\s+(?:a\s+)?(?:probability|chance|prob\b)"
 GONE = r"drop|zero|remov|disabl|mask\w*\s+out|inactive|(?:turn|switch|shut)(?:ed|ing)?\s+off|set\s+to\s+(?:0|zero)"
@@ -34,15 +34,15 @@ NAMES = (
 )
 
 VERBS = {"drop": "dropping", "keep": "keeping"}
-BEHAVIOR = "the behavior of dropout_forward"  # where nothing in the code says what p means
+BEHAVIOR = "the behavior of dropout_forward"  # the source if nothing in the code says what p means
 
 
 @dataclass(frozen=True)
 class PConvention:
     """What p means in the code: ``"drop"``, ``"keep"`` or ``""`` for unknown; and how that is known.
 
-    `given` is set where the user has said it, `course` is the package's name where that is a course's, and `contrary`
-    is what in the code says the opposite.
+    `given` is set if the user said it, `course` is the package's name if that is a course's, and `contrary` is what
+    says the opposite.
     """
 
     means: str = ""
@@ -84,9 +84,9 @@ def from_name(dialect: str | None) -> PConvention:
 
 
 def reconcile(given: PConvention, said: PConvention) -> PConvention:
-    """The user's word for it against the code's own: the user's, with a reminder of what says the opposite.
+    """The user's convention if there is one, else the code's own, with a note of what says the opposite.
 
-    In nndl the code's docstring speaks first, since it tells the years of that course apart.
+    In nndl the code's docstring has priority, since it tells the years of that course apart.
     """
     if not given.means or said.means in ("", given.means):
         return replace(given, course=given.course or said.course) if given.means else said
@@ -102,7 +102,7 @@ def from_trees(trees: Iterable[ast.Module], course: str = "") -> PConvention:
 
 
 def from_namespace(namespace: Mapping[str, Any]) -> PConvention:
-    """What functions that exist already say."""
+    """What existing functions say."""
     module = str(getattr(namespace.get("dropout_forward"), "__module__", ""))
     course = module.rpartition(".")[0].rpartition(".")[2]
     declarations = [_of_object(name, namespace[name]) for name in PACKAGE if callable(namespace.get(name))]
@@ -110,7 +110,7 @@ def from_namespace(namespace: Mapping[str, Any]) -> PConvention:
 
 
 def from_dropout(owner: Any) -> PConvention:
-    """What a dropout class says, or a function that stands alone; as it is, or as the node of a syntax tree."""
+    """What a dropout class or a standalone function says, given as an object or as a node of a syntax tree."""
     is_node = isinstance(owner, (ast.ClassDef, ast.FunctionDef))
     return _of_dropout(_of_node(owner) if is_node else _of_object(owner.__name__, owner))
 
@@ -127,7 +127,7 @@ def _of_dropout(declaration: Declaration) -> PConvention:
             return PConvention(means, f"the argument {name} of {declaration.name}")
     for means in filter(None, map(meaning, declaration.texts)):
         return PConvention(means, f"the docstring of {declaration.name}")
-    if "rate" in declaration.arguments:  # most often that of dropping, where no docstring says otherwise
+    if "rate" in declaration.arguments:  # usually that of dropping, if no docstring says otherwise
         return PConvention("drop", f"the argument rate of {declaration.name}")
     return PConvention()
 

@@ -1,4 +1,4 @@
-"""Which functions there are to check, and by which probe."""
+"""Which functions to check, and with which probes."""
 
 import random
 import re
@@ -27,7 +27,7 @@ from thinnet.check.probes import (
 from thinnet.check.subject import Subject
 from thinnet.checks import check_choice
 
-SEED = 2014  # the same verdicts in every check; a Generator of the code's own is as random as it is
+SEED = 2014  # for the same verdicts in every check; the code's own Generators are not affected
 
 Probe = Callable[[Subject], None]
 
@@ -63,7 +63,7 @@ PROBES: dict[str, Probe] = {
 }
 
 
-OF_CLASSES: dict[str, Probe] = {  # beside the others
+OF_CLASSES: dict[str, Probe] = {  # in addition to the others
     **dict.fromkeys(("sigmoid_forward", "tanh_forward"), layers.check_smooth_forward),
     **dict.fromkeys(("sigmoid_backward", "tanh_backward"), layers.check_smooth_backward),
 }
@@ -116,14 +116,14 @@ def _checked(name: str, namespace: Mapping[str, Any], convention: PConvention) -
 
 
 def check_names(argument: str, names: Iterable[str]) -> None:
-    """Check that there are such functions to check; the names of classes are their authors'."""
+    """Raise unless functions with these names can be checked; the names of classes are up to their authors."""
     for name in names:
         if "." not in name and not classes.net_of(name):
             check_choice(argument, name, tuple(PROBES))
 
 
 def subjects_of(names: Collection[str], methods: Mapping[str, Collection[str]]) -> list[str]:
-    """What can be checked of these names, in the order of `PROBES`, and of these classes with their methods' names."""
+    """What can be checked among these names, in the order of `PROBES`, and these classes with their methods' names."""
     found = [name for name in PROBES if name in names]
     for name, own in methods.items():
         if classes.kind_of(name) and classes.methods_of(own):

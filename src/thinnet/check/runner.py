@@ -1,4 +1,4 @@
-"""Running the checks of a file in a child process, and going on after a function that ends or hangs it."""
+"""Runs the checks of a file in a child process, and continues after a function that crashes or hangs it."""
 
 import contextlib
 import json
@@ -19,11 +19,11 @@ from thinnet.check.p_convention import PConvention
 from thinnet.check.scan import Source
 
 JOB, EVENTS, PRINTED, ERRORS = "job.pickle", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
-TICK, RANG = 0.1, "the time is over"  # of the worker's clock in seconds; what it says in the end
+TICK, RANG = 0.1, "the time is over"  # of the worker's clock: its tick in seconds, and its message when time is up
 NOT_RUN = {"crashed", "cannot-import", "missing-package", "out-of-memory", "timed-out", "unimplemented", "wrong-return"}
-PATIENCE = 3  # times the limit on a function that may pass on the clock: on a busy machine it gets a part of the time
+PATIENCE = 3  # the wall-clock limit over the CPU limit: on a busy machine a process gets only part of the CPU
 WORKED = "it worked for all of its time"
-START = 20.0  # seconds that the start of Python and the imports may take on top of the limit
+START = 20.0  # extra seconds for starting Python and for imports
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Limits:
     """What the code under check may use.
 
     Attributes:
-        seconds: for each function, of work; three times as many on the clock.
+        seconds: CPU time for each function; it may take three times as long in wall-clock time.
         megabytes: of address space, for the whole process.
     """
 
@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """What one worker is to check; `first` if it is the file's first one, as Python 2 if `old`."""
+    """What one worker has to check; `first` if it is the file's first worker, `old` to run the code as Python 2."""
 
     source: Source
     subjects: list[str]
@@ -53,9 +53,9 @@ class Job:
 
 
 def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
-    """Run the worker on a job: its events, and how it ended by itself; None where it took too long.
+    """Run the worker on a job; return its events and how it ended, None if it took too long.
 
-    All that it started ends with it.
+    All processes that it started are killed with it.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -70,8 +70,8 @@ def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
                 start_new_session=True,
             )
         most = 2 * START + PATIENCE * job.limits.seconds * (1 + len(job.subjects))
-        try:  # the worker keeps time by itself; this is for code that disturbs it
-            for _ in range(int(most)):  # not at once: time in which this process is stopped passes, too
+        try:  # the worker keeps time itself; this is for code that interferes with it
+            for _ in range(int(most)):  # in steps: a single wait would count time while this process is stopped
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1)
                     break
@@ -79,7 +79,7 @@ def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
             late = process.poll() is None
             _end(process)
         events = []
-        with contextlib.suppress(FileNotFoundError, ValueError):  # it has not come to that; or a line is cut off
+        with contextlib.suppress(FileNotFoundError, ValueError):  # it did not get that far, or a line is cut off
             for line in (folder / EVENTS).read_bytes().splitlines():
                 events.append(json.loads(line))
         said = (folder / ERRORS).read_text("utf-8", "replace").strip()
@@ -88,8 +88,8 @@ def _events(job: Job) -> tuple[list[dict[str, Any]], str | None]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process, and all that it started."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended by itself
+    """Kill a process and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has already ended
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
@@ -98,7 +98,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _ending(status: int, last: str) -> str:
-    """How a process ended, and the last that it said."""
+    """How a process ended, and the last line of its output."""
     ending = f"the process ended with status {status}"
     if status == 0:
         ending = "the process ended before the function did"
@@ -110,7 +110,7 @@ def _ending(status: int, last: str) -> str:
 
 
 def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], PConvention]:
-    """Check all that a file defines; return the reports in the order of its subjects, and what p means."""
+    """Check everything a file defines; return the reports in the order of its subjects, and what p means."""
     file = str(source.path)
     reports = {name: FunctionReport(name, file, [finding("not-checked", why)]) for name, why in source.excluded.items()}
     names = [name for name in source.subjects if name not in reports]
@@ -119,14 +119,14 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
         return [FunctionReport(name, file, [problem]) for name in source.subjects], source.convention
     found, convention = _run(source, names, limits)
     stopped = {} if source.only_python_3 else {name: _old(report) for name, report in found.items() if _old(report)}
-    if stopped:  # once more, as Python 2, with what may be waiting for it
+    if stopped:  # once more, as Python 2, with everything that may depend on them
         again, _ = _run(source, [name for name in names if found[name].state != "right"], limits, old=True)
         for name, report in again.items():
             found[name] = report
             if name in stopped and report.state == "right":
                 message = f"it is right in Python 2, and stops in Python 3 with {stopped[name]}"
                 found[name] = FunctionReport(name, file, [finding("not-checked", message)])
-    for name, why in source.doubtful.items():  # what it gives is judged; that it does not run is not held against it
+    for name, why in source.doubtful.items():  # wrong results count; failing to run does not
         stops = [fault.evidence for fault in found[name].faults if fault.verdict in NOT_RUN]
         if stops:
             found[name] = FunctionReport(name, file, [finding("not-checked", f"{why}: {stops[0]}")])
@@ -137,7 +137,7 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
 
 
 def _old(report: FunctionReport) -> str:
-    """The error by which a function stops that Python 2 may have run, or ""."""
+    """The error that stops a function but may not occur in Python 2, or ""."""
     stops = [found.evidence for found in report.faults if found.verdict in ("crashed", "cannot-import")]
     return next(filter(old_python.PYTHON_2_ERRORS.search, stops), "")
 
@@ -152,7 +152,7 @@ def _run(
     while pending:
         job = Job(source, pending, convention, limits, not reports, old, START + limits.seconds)
         events, ending = _events(job)
-        current = ""  # the function that it is at
+        current = ""  # the function being checked
         for event in events:
             if event["event"] == "begin":
                 current = event["subject"]
@@ -164,7 +164,7 @@ def _run(
         if not pending:
             break
         failure = _failure(events[-1:], current, ending, limits)
-        # Without a current one it was the import itself.
+        # Without a current function, the import itself failed.
         reports |= {name: FunctionReport(name, file, [failure]) for name in ([current] if current else pending)}
         needs_it = current.removesuffix("forward") + "backward" if current.endswith("forward") else ""
         for name in (name for name in pending if needs_it and name.removesuffix("_alt") == needs_it):
@@ -195,7 +195,7 @@ def _environment() -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
-        "OPENBLAS_NUM_THREADS": "1",  # each thread of it takes address space
+        "OPENBLAS_NUM_THREADS": "1",  # each of its threads takes address space
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
     }

@@ -1,4 +1,4 @@
-"""Finding the functions in files and folders, by reading the sources without running them."""
+"""Finds the functions in files and folders by reading the sources, without running them."""
 
 import ast
 import contextlib
@@ -28,16 +28,16 @@ WHOLE_NET = (
 
 @dataclass
 class Source:
-    """One file, and what it has to check."""
+    """One file, and what to check in it."""
 
     path: Path
     root: Path  # the folder to import from
-    module: str  # its dotted name from there
+    module: str  # its dotted name, relative to root
     subjects: list[str]  # what to check, in order
     problem: str  # why the file cannot be read as Python, or ""
-    excluded: dict[str, str] = field(default_factory=dict)  # those that are not to be checked, and why
-    doubtful: dict[str, str] = field(default_factory=dict)  # those that may be no code for NumPy, and why
-    only_python_3: bool = False  # whether it has what Python 2 never had
+    excluded: dict[str, str] = field(default_factory=dict)  # those not to check, and why
+    doubtful: dict[str, str] = field(default_factory=dict)  # those that may not be code for NumPy, and why
+    only_python_3: bool = False  # whether it uses what Python 2 never had
     convention: PConvention = field(default_factory=PConvention)  # what the file, or its package, says that p means
     conventions: dict[str, PConvention] = field(default_factory=dict)  # what each of its dropout classes says
     lines: dict[str, int] = field(default_factory=dict)  # where each function, class and method begins
@@ -119,20 +119,20 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
     classes = {node.name: _methods(node) for node in tree.body if isinstance(node, ast.ClassDef)}
     subjects = subjects_of(names, classes)
     for name, methods in classes.items():
-        if kind_of(name) and "forward" in methods and not methods_of(methods):  # a framework finds backward itself
+        if kind_of(name) and "forward" in methods and not methods_of(methods):  # a framework derives backward itself
             subjects += not_numpy(tree, [f"{name}.forward"])[0]
     nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
     foreign, doubtful = not_numpy(tree, subjects)
-    others = {name: NONE_OF_THESE for name in subjects if not is_known(name)}  # for which nothing is imported
+    others = {name: NONE_OF_THESE for name in subjects if not is_known(name)}  # nothing is imported for them
     doubtful = {name: why for name, why in doubtful.items() if name not in others}
     excluded = others | nets | foreign
     return Source(path, root, module, [*subjects, *nets], problem, excluded, doubtful, only_python_3(tree))
 
 
 def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
-    """The folder from which a file is imported, and its module's name: packages are climbed out of.
+    """The folder from which to import a file, outside of its packages, and the module's name from there.
 
-    As far up as the file's relative imports reach, folders are packages by whatever name.
+    Folders that the file's relative imports reach are packages, whatever their names.
     """
     imports = [node for node in (ast.walk(tree) if tree else ()) if isinstance(node, ast.ImportFrom)]
     dots = max((node.level for node in imports), default=0)
@@ -146,7 +146,7 @@ def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
 
 
 def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
-    """A function that computes a net and its dropout together, as ``f(X, parameters, keep_prob)``."""
+    """Whether it is a function that computes a net and its dropout together, as ``f(X, parameters, keep_prob)``."""
     if not isinstance(node, ast.FunctionDef):
         return False
     names = {argument.arg for argument in node.args.args}
@@ -155,7 +155,7 @@ def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
 
 
 def _said(source: Source, trees: dict[Path, ast.Module]) -> PConvention:
-    """What the file itself says, else its neighbors in the package."""
+    """What the file itself says about p, or else its neighbors in the package."""
     tree, folders = trees.get(source.path), source.module.split(".")[::-1]
     course = next((name for name in folders if name in ("nndl", "cs231n")), "")
     near = [source.path.parent, source.path.parent.parent] if course else [source.path.parent]

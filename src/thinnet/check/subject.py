@@ -1,4 +1,4 @@
-"""The subject under check: calling its functions safely, and collecting the findings."""
+"""The subject under check: calls its functions safely, and collects the findings."""
 
 import ast
 import contextlib
@@ -25,33 +25,33 @@ from thinnet.typing import AnyArray
 
 Function = Callable[..., Any]
 OF_COURSES = {"dropout_forward", *layers.__all__, *conv_layers.__all__, *fast_layers.__all__, *layer_utils.NAMES}
-MISSING_STARS: set[str] = set()  # modules that are not there, of which all names were imported
-OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # how a function of another course shows, called as ours
-NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as some handouts have it
+MISSING_STARS: set[str] = set()  # missing modules that were imported with *
+OF_INTERFACE = {"crashed", "unimplemented", "wrong-return"}  # typical of another course's function called as ours
+NOT_WRITTEN = "exceptions must derive from BaseException"  # raise NotImplemented, as in some handouts
 TO_DO = re.compile(r"\bto.?do\b|not\b.{0,10}\bimplemented|implement (?:me|this)|your code", re.IGNORECASE)
-NEARLY = 1e-2  # of the largest value: by so much a result of float16 is wrong at most
-# What a function may read in a dictionary that it is given, and not change.
+NEARLY = 1e-2  # of the largest value: the largest error of a float16 result
+# Options that a function may read from a dictionary, but must not change.
 OPTIONS = {"p", "mode", "eps", "momentum", "learning_rate", "decay_rate", "beta1", "beta2", "epsilon"}
-UNKNOWN: Any = object()  # stands for a result that cannot be had
+UNKNOWN: Any = object()  # placeholder for a result that cannot be obtained
 
 
-class MissingPackage(Exception):  # noqa: N818 -- it stands for the package rather than for an error of ours
-    """Raised where code under check uses a package that is not installed: what it uses, and the package."""
+class MissingPackage(Exception):  # noqa: N818 -- it stands for the package, not for an error of ours
+    """Raised if code under check uses a package that is not installed; holds what it uses, and the package."""
 
     def __str__(self) -> str:
         return f"{self.args[0]} is used, and {self.args[1]} is not there"
 
 
-class CannotCall(Exception):  # noqa: N818 -- our guess of an interface failed, and not the code
-    """Raised where it is not clear how to call what is under check."""
+class CannotCall(Exception):  # noqa: N818 -- our guess at the interface failed, not the code
+    """Raised if it is unclear how to call the code under check."""
 
 
-class KnownFault(Exception):  # noqa: N818 -- what is wrong, and not an error
-    """Raised where an adapter sees a fault that no probe can see behind it: the verdict and the evidence."""
+class KnownFault(Exception):  # noqa: N818 -- a finding, not an error
+    """Raised by an adapter for a fault that it hides from the probes; holds the verdict and the evidence."""
 
 
 class Timeout(BaseException):
-    """Raised into code under check that takes too long, where there is no process of its own to end."""
+    """Raised inside code under check that takes too long, if it has no process of its own to kill."""
 
 
 class Stop(Exception):  # noqa: N818 -- not an error: the check of one function ends here
@@ -60,17 +60,17 @@ class Stop(Exception):  # noqa: N818 -- not an error: the check of one function 
 
 @dataclass(eq=False)
 class Subject:
-    """A function (or class) under check, the others that it needs, and what has been found."""
+    """A function (or class) under check, the other functions that it needs, and the findings."""
 
-    name: str  # under which findings are reported
+    name: str  # the name in the report
     functions: Mapping[str, Any]  # everything callable in the namespace
     convention: PConvention
     owns: tuple[str, ...]  # the functions whose failure is this subject's own fault
-    in_net: bool = False  # a whole net's mends are other than a layer's
-    when: str = ""  # with which options, where others have been right
+    in_net: bool = False  # the fixes for a whole net differ from a layer's
+    when: str = ""  # the options in use, if it was right with others
     findings: list[Finding] = field(default_factory=list)
-    last_call: tuple[str, tuple[Any, ...]] = ("", ())  # the function that was called last, and with what
-    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))  # for equal inputs
+    last_call: tuple[str, tuple[Any, ...]] = ("", ())  # the last function called, and its arguments
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(20140615))  # for reproducible inputs
 
     def report(self, verdict: str, evidence: str, *, example: str = "", severity: Severity | None = None) -> None:
         """Add a verdict, once."""
@@ -78,10 +78,10 @@ class Subject:
             keep, net = self.convention.keep, self.in_net
             evidence = self.when + evidence
             found = finding(verdict, evidence, self.own, example=example, severity=severity, keep=keep, in_net=net)
-            for name, own in self.functions.get("__own_names__", {}).items():  # what a course has in its dictionaries
+            for name, own in self.functions.get("__own_names__", {}).items():  # for entries of bn_param
                 found = replace(found, evidence=found.evidence.replace(name, own), mend=found.mend.replace(name, own))
             owner, dot, _ = self.name.partition(".")
-            if dot:  # the functions that stand for its methods are called as these are
+            if dot:  # name its methods, not the functions that stand for them
                 names = re.compile(
                     self.own.replace("forward", "backward").replace("backward", "((?:for|back)ward)") + r"\b"
                 )
@@ -105,21 +105,21 @@ class Subject:
 
     @property
     def forward(self) -> str:
-        """The function whose cache a backward under check takes."""
+        """The forward function whose cache a backward function under check takes."""
         return self.own.removesuffix("_alt").replace("backward", "forward")
 
     @property
     def of_class(self) -> bool:
-        """Whether the functions stand for a class, or for others that have only one shape of input."""
+        """Whether the functions are adapters of a class, or of functions that take only one shape of input."""
         return "__class_adapter__" in self.functions
 
     def stop(self, verdict: str, evidence: str) -> Stop:
-        """Report a verdict after which nothing more can be measured; to be raised."""
+        """Report a verdict after which nothing more can be measured; the caller raises the result."""
         self.report(verdict, evidence)
         return Stop()
 
     def run(self, probe: Callable[..., Any], *args: Any) -> bool:
-        """Run a probe; whether it came to its end.  If not, why is reported: results can have forms none foresees."""
+        """Run a probe; return whether it finished.  If not, report why: results can have unforeseen forms."""
         try:
             probe(*args)
         except Stop:
@@ -130,7 +130,7 @@ class Subject:
         return True
 
     def attempt(self, run: Callable[..., Any], *args: Any) -> tuple[Any, str]:
-        """What `run` gives, and ""; or where it stops, None and why, of which nothing is reported."""
+        """The result of `run` and ""; or, if it stops, None and the reason, with none of its findings reported."""
         known, self.findings = self.findings, []
         try:
             result = run(*args)
@@ -142,14 +142,14 @@ class Subject:
         return result, ""
 
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
-        """Call a function; report it where it fails, gives None, or changes an array, but those that it may."""
+        """Call a function; report it if it fails, returns None, or changes options or arrays not in `may_change`."""
         if not callable(self.functions.get(name)):
             raise self.stop("not-checked", f"it needs {name}, which is not there")
-        given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # ours stay as they are
+        given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # the originals stay unchanged
         options = [dict(arg) if isinstance(arg, dict) else {} for arg in args]
         self.last_call = name, args
         try:
-            with np.errstate(all="ignore"):  # whatever a file has asked NumPy for
+            with np.errstate(all="ignore"):  # whatever the code has set
                 result = self.functions[name](*given)
         except (Timeout, KeyboardInterrupt):
             raise
@@ -173,7 +173,7 @@ class Subject:
         return result
 
     def pair(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> tuple[Any, Any]:
-        """Call a function that returns two things, the first an array or a number."""
+        """Call a function that returns two values, the first an array or a number."""
         result = self.call(name, *args, may_change=may_change)
         if not isinstance(result, (tuple, list)) or len(result) != 2:
             raise self.blame(name, "wrong-return", f"{name} must return two values, got {describe(result)}")
@@ -193,15 +193,15 @@ class Subject:
         return array
 
     def plain_array(self, name: str, value: Any, what: str) -> AnyArray:
-        """The same, which must not be of the class of matrices, with which * and [...] have another meaning."""
+        """Like `array`, but the result must not be an np.matrix, for which * and [...] have another meaning."""
         if isinstance(value, np.matrix) and not self.of_class:
             raise self.blame(name, "wrong-return", f"{what} is an np.matrix, expected an array")
         return self.array(name, value, what)
 
     def is_half_precision(self, what: str, got: AnyArray, expected: AnyArray | float) -> bool:
-        """Whether the last call computes in float16, which is reported: `got` is nearly right, and goes in steps.
+        """Whether the last call computes in float16, which is reported: `got` is nearly right, but moves in steps.
 
-        That is, most of it stays as it is where one of the arguments changes by a millionth, and not where by a tenth.
+        That is, most of it stays the same if an argument changes by a millionth, but not if it changes by a tenth.
         """
         if got.shape != np.shape(expected) or not close(got, expected, NEARLY):
             return False
@@ -231,7 +231,7 @@ class Subject:
         return names[position] if position < len(names) else f"argument {position + 1}"
 
     def _compare(self, name: str, position: int, old: AnyArray, new: AnyArray) -> None:
-        """Report it where an argument has changed."""
+        """Report an argument that has changed."""
         if new.shape == old.shape and np.array_equal(new, old, equal_nan=old.dtype.kind == "f"):
             return
         parameter = self._parameter(name, position)
@@ -241,11 +241,11 @@ class Subject:
             where = np.unravel_index(int(np.argmax(old != new)), old.shape)
             index = ", ".join(map(str, map(int, where)))
             evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
-        # The gradient that comes from above is seldom used again, and books overwrite it: worth a remark only.
+        # The upstream gradient is seldom used again, and books overwrite it, so this is only a note.
         self.report("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
 
     def blame(self, name: str, verdict: str, evidence: str) -> Stop:
-        """Report a verdict on a function that is called: a fault of this subject's, or why it is not checked."""
+        """Report a verdict on a called function: a fault of this subject, or the reason why it is not checked."""
         if name not in self.owns:
             return self.stop("not-checked", f"it needs {name}, and {evidence}")
         theirs, ours = parameters(self.functions[name]), _arguments_of_courses(name)
@@ -269,7 +269,7 @@ class Subject:
             return self.blame(name, verdict, f"{what}, {location(error)}")
         if isinstance(error, NotImplementedError) or NOT_WRITTEN in what or TO_DO.search(what):
             return self.blame(name, "unimplemented", f"{name} raises {what}")
-        # Of a file that is absent, or must be compiled.
+        # It comes from a file that is missing or must be compiled.
         if isinstance(error, NameError) and (error.name in OF_COURSES or MISSING_STARS):
             return self.stop("not-checked", f"it needs {error.name}, which is not there")
         missing = error.name if isinstance(error, NameError) else "None" if "NoneType" in str(error) else ""
@@ -285,7 +285,7 @@ class Subject:
 
 
 def parameters(function: Any) -> list[str]:
-    """The names of a function's arguments, where it has a signature."""
+    """The names of a function's arguments; none if it has no signature."""
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -295,8 +295,8 @@ def parameters(function: Any) -> list[str]:
 def arguments_of(owner: type, hidden: list[int] | None, *candidates: dict[str, Any]) -> list[str]:
     """The names of the arguments of a net's constructor.
 
-    Where it takes ``**kwargs``, the first of each of the candidates that its code mentions, most of all as a text, and
-    that it does not refuse, and some that are usual.
+    If it takes ``**kwargs``: from each of the candidates, the first name that its code mentions, preferably as a
+    string, and that it accepts; likewise some common names.
     """
     known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
@@ -331,15 +331,15 @@ def _arguments_of_courses(name: str) -> list[str]:
 
 
 def _alike(names: list[str]) -> list[str]:
-    """The names of arguments, of which old handouts call the weights x: ``adam(x, dx, config)``."""
+    """The names with w in place of x, since old handouts call the weights x: ``adam(x, dx, config)``."""
     return [name.lower().replace("x", "w") for name in names]
 
 
 def signature_mismatch(function: Function, *args: Any, **kwargs: Any) -> str:
-    """Why a function cannot be called with these arguments, or ""; one of another course may have others."""
+    """Why a function cannot be called with these arguments, or ""; another course's may take others."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
-    except (TypeError, ValueError) as error:  # the latter where it has no signature
+    except (TypeError, ValueError) as error:  # the latter if it has no signature
         return str(error) if isinstance(error, TypeError) else ""
     return ""
 
@@ -357,9 +357,9 @@ def describe(value: Any) -> str:
 
 
 def _never_computed(function: Function) -> set[str]:
-    """The names that a template returns and never sets, and "None" if there are some that it sets to None alone.
+    """The names that a template returns but never sets, plus "None" if it sets some names only to None.
 
-    Where something that is set is not used, another name may be meant.
+    If a name is set but never used, a returned name may just be misspelled, and does not count.
     """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
@@ -373,7 +373,7 @@ def _never_computed(function: Function) -> set[str]:
         value = ast.unparse(node.value)
         if set(re.findall(r"[^(), ]+", value)) == {"None"}:
             empty |= names
-        elif not re.match(rf"({'|'.join(names)})\.astype\(", value):  # the templates' own
+        elif not re.match(rf"({'|'.join(names)})\.astype\(", value):  # part of the templates
             real |= names
             alone |= names if len(names) == 1 else set()
     results = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]

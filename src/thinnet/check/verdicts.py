@@ -1,4 +1,4 @@
-"""The verdicts, read from verdicts.toml: a stable name, how grave it is, the cause in one line, and the mend."""
+"""The verdicts, read from verdicts.toml: a stable name, the severity, the cause in one line, and the fix."""
 
 import tomllib
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ Severity = Literal["fault", "note"]
 
 
 def read_table(name: str) -> dict[str, Any]:
-    """A table of the checker's."""
+    """Read one of the checker's tables."""
     return tomllib.loads(resources.files("thinnet.check").joinpath(name).read_text(encoding="utf-8"))
 
 
 GROUPS: dict[str, dict[str, dict[str, Any]]] = read_table("verdicts.toml")
-FORMULAS: dict[str, str] = read_table("formulas.toml")  # by the name of a function
+FORMULAS: dict[str, str] = read_table("formulas.toml")  # by function name
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One way in which layer code can be wrong, or worth a remark.
+    """One way in which layer code can be wrong, or worth a note.
 
-    Where chance plays a part, the share of right implementations that get this verdict stays below `error_rate`.
+    If it depends on random draws, right implementations get it with a probability below `error_rate`.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Verdict:
     severity: Severity = "fault"
     error_rate: float | None = None
     mend_in_net: str = ""
-    formula: bool = False  # whether that of the function follows the mend
-    where: Sequence[tuple[str, str]] = ()  # patterns of what was measured, and the mends for it
+    formula: bool = False  # whether the function's formula follows the fix
+    where: Sequence[tuple[str, str]] = ()  # patterns for the evidence, each with its fix
 
 
 VERDICTS = {name: Verdict(name, **row) for group in GROUPS.values() for name, row in group.items()}

@@ -1,7 +1,7 @@
-"""The child process: imports the code under check and runs the probes, one function after the other.
+"""The child process: imports the code under check and runs the probes, one function after another.
 
-In the folder that it is given it reads one job, and writes one event a line; what the code under check prints
-goes to another file there.
+In the folder that it is given, it reads one job and writes one event per line; what the code under check prints goes
+to another file there.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ from thinnet.check.plan import check_subject
 from thinnet.check.runner import EVENTS, JOB, PATIENCE, PRINTED, RANG, TICK, Job
 from thinnet.errors import MissingExtraError
 
-MOST_PRINTED = 2000  # characters of a function's prints that are kept
+MOST_PRINTED = 2000  # characters of a function's output to keep
 MOST_WRITTEN = 64 * 2**20  # bytes that the code may write to one file
 
 
 def take_prints(file: IO[bytes]) -> str:
-    """Empty a file that is appended to; return what was in it, or the end of that."""
+    """Empty a file opened for appending; return its contents, or the end of them if they are long."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # the code may have closed or replaced it
             stream.flush()
@@ -42,11 +42,11 @@ def take_prints(file: IO[bytes]) -> str:
 
 
 class Clock(threading.Thread):
-    """Ends the process when `seconds` have passed, in ticks: while the process itself is stopped, none passes."""
+    """Ends the process after `seconds`, counted in ticks, so that no time passes while the process is stopped."""
 
     def __init__(self, seconds: float, errors: int) -> None:
         super().__init__(daemon=True)
-        self.seconds, self._errors, self._sleep = seconds, errors, time.sleep  # which the code may replace
+        self.seconds, self._errors, self._sleep = seconds, errors, time.sleep  # the code may replace time.sleep
         self.start()
 
     def run(self) -> None:
@@ -59,7 +59,7 @@ class Clock(threading.Thread):
 
 
 def main(folder: Path) -> None:
-    """Do the job in the folder; what takes longer than it may ends the process."""
+    """Do the job in the folder; exceeding a time limit ends the process."""
     job: Job = pickle.loads((folder / JOB).read_bytes())
     errors = os.dup(2)
     with open(folder / EVENTS, "w", encoding="utf-8") as events, open(folder / PRINTED, "ab") as printed:
@@ -68,11 +68,11 @@ def main(folder: Path) -> None:
         seconds = job.import_seconds + job.limits.seconds * (len(job.subjects) - 1)
         limit_resources(job.limits.megabytes * 2**20, int(time.process_time() + seconds) + 2)
         run(job, events, printed, errors)
-    os._exit(0)  # whatever the code left to be done at the end
+    os._exit(0)  # without anything that the code registered to run at exit
 
 
 def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
-    """Import, then check each function in turn; `errors` is the file that is told when the time is over."""
+    """Import, then check each function in turn; `errors` is the file descriptor to write to when time is up."""
 
     def send(event: str, **more: Any) -> None:
         events.write(json.dumps({"event": event, **more}) + "\n")
@@ -87,7 +87,7 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
         what = f"{type(error).__name__}: {error}"[:300]
         old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
         why = f"it is written for {old}: " if old else ""
-        if isinstance(error, FileNotFoundError):  # a script that begins with its data
+        if isinstance(error, FileNotFoundError):  # a script that starts by reading its data
             why = "it reads a file that is not there when it is imported: "
         if "FromMissingPackage" in what:
             why = "it uses a package that is not there when it is imported: "
@@ -95,19 +95,19 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
             why = "an import needs more memory than is allowed; --memory allows more megabytes: "
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
         return
-    take_prints(printed)  # those of the import
+    take_prints(printed)  # discard what the import printed
     notes = _notes(absent) if job.first else []
     for name in job.subjects:
         send("begin", subject=name)
         clock.seconds = PATIENCE * job.limits.seconds
-        if hasattr(signal, "setitimer"):  # it ends the process
+        if hasattr(signal, "setitimer"):  # its signal ends the process
             signal.setitimer(signal.ITIMER_PROF, job.limits.seconds)
         owner = name.partition(".")[0]
         if owner in namespace:
             subject = check_subject(name, namespace, source.conventions.get(owner, convention))
             findings = subject.findings
             if name in ("dropout_forward", "dropout_backward"):
-                convention = subject.convention  # by its behavior, where nothing says it
+                convention = subject.convention  # from its behavior, if nothing in the code says it
         else:
             findings = [finding("function-missing", f"{name} is not there after the import")]
         message, notes = [asdict(found) for found in (*findings, *notes)], []
@@ -123,7 +123,7 @@ def _notes(absent: list[str]) -> list[Finding]:
 
 
 def limit_resources(memory: int, cpu: int) -> None:
-    """Limit memory, in bytes, time on the processor, in seconds, and the size of files, where the system can."""
+    """Limit memory (in bytes), CPU time (in seconds) and file sizes, if the system supports it."""
     try:
         import resource
     except ImportError:  # Windows

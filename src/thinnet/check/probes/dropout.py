@@ -1,4 +1,4 @@
-"""Forward of dropout, evaluated by its masks: their rate, their scale, their independence, and test mode."""
+"""The forward pass of dropout, evaluated by its masks: their rate, scale and independence; and test mode."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from thinnet.check.subject import Stop, Subject
 from thinnet.course.dialects import DIALECTS
 
 CALLS = 2
-MANY = 40  # calls of each rate, to see whether one draw decides for a whole batch
+MANY = 40  # calls for each rate, to see whether one draw decides for a whole batch
 Calls = dict[float, list[DropoutCall]]
 ByRate = dict[float, float]
 
@@ -58,7 +58,7 @@ def check_forward(subject: Subject) -> None:
 
 
 def _at_test(subject: Subject) -> dict[float, DropoutCall]:
-    """The draws of test mode; none where it fails, which is noted and must not hide what is wrong in training."""
+    """The calls in test mode; none if it fails, which is reported but must not hide what is wrong in training."""
     try:
         return {p: call_dropout(subject, p, "test") for p in RATES}
     except Stop:
@@ -68,7 +68,7 @@ def _at_test(subject: Subject) -> dict[float, DropoutCall]:
 
 
 def _behaves(fractions: ByRate) -> str:
-    """What p means by the fractions kept: ``"drop"``, ``"keep"`` or ``""``."""
+    """What p means, judging by the fractions kept: ``"drop"``, ``"keep"`` or ``""``."""
     far = {means: max(abs(part - keep_rate(means, p)) for p, part in fractions.items()) for means in VERBS}
     return next((means for means in VERBS if far[means] < 0.15), "")
 
@@ -79,7 +79,7 @@ def keep_rate(means: str, p: float) -> float:
 
 
 def _active(subject: Subject, trained: list[DropoutCall], tests: dict[float, DropoutCall]) -> bool:
-    """Whether anything is dropped in training; and nothing at test."""
+    """Whether anything is dropped in training; reported if not, or if something is dropped at test."""
     for p, call in tests.items():
         lost = int((~call.kept).sum())
         if lost:
@@ -95,7 +95,7 @@ def _active(subject: Subject, trained: list[DropoutCall], tests: dict[float, Dro
 
 
 def _all_or_nothing(subject: Subject, calls: list[DropoutCall]) -> bool:
-    """One draw that decides for the whole batch: only many calls show that it is random."""
+    """Whether one draw decides for the whole batch: only many calls show that it is random."""
     if any(call.kept.any() and not call.kept.all() for call in calls):
         return False
     small = inputs(subject, (4, 5))
@@ -109,14 +109,14 @@ def _all_or_nothing(subject: Subject, calls: list[DropoutCall]) -> bool:
 
 
 def _shared(subject: Subject, calls: list[DropoutCall]) -> bool:
-    """One draw for several rows or columns; by chance this has a probability below 10⁻¹⁰."""
+    """Whether several rows or columns share one draw; by chance this has a probability below 10⁻¹⁰."""
     kept = [call.kept for call in calls]
     lines = {"rows": np.hstack(kept), "columns": np.vstack(kept).T}
     lines = {what: each[np.abs(each.mean(axis=1) - 0.5) < 0.4] for what, each in lines.items()}
     drawn = {what: len(np.unique(each, axis=0)) for what, each in lines.items() if len(each)}
     what = min(drawn, key=lambda what: drawn[what] / len(lines[what]), default="")
     if not what or drawn[what] == len(lines[what]) or sum(drawn.values()) == len(drawn):
-        return False  # each for itself, or each call kept all or nothing
+        return False  # each has its own draw, or each call keeps all or nothing
     message = f"only {drawn[what]} of {len(lines[what])} {what} differ; the others lose the same as one of these"
     whole = {
         "rows": f"all {SHAPE[0]} rows of the batch lose the same columns",
@@ -127,7 +127,7 @@ def _shared(subject: Subject, calls: list[DropoutCall]) -> bool:
 
 
 def _repeated(subject: Subject, calls: Calls) -> bool:
-    """Different inputs, the same mask."""
+    """Whether different inputs get the same mask."""
     same = all((group[0].kept == other.kept).all() for group in calls.values() for other in group[1:])
     if same:
         size = SHAPE[0] * SHAPE[1]
@@ -155,7 +155,7 @@ def _independent(subject: Subject, calls: list[DropoutCall]) -> None:
 
 
 def _rates(subject: Subject, calls: Calls, repeated: bool) -> None:
-    """The fraction kept is p or 1 − p, whichever is right; by exact bounds."""
+    """The fraction kept must be p or 1 − p, whichever is right, within exact bounds."""
     kept = {p: np.concatenate([call.kept for call in (group[:1] if repeated else group)]) for p, group in calls.items()}
 
     def fit(means: str) -> bool:
@@ -169,7 +169,7 @@ def _rates(subject: Subject, calls: Calls, repeated: bool) -> None:
         _contradiction(subject, evidence, fits[0])
         return
     expected = " and ".join(f"{1 - keep_rate(means, p):.1f}" for p in RATES) if means else "p or 1 - p"
-    # The shares of normal numbers that are less than p, and than 1 - p.
+    # The probabilities that a standard normal number is less than p, and less than 1 - p.
     below = [{p: (1 + math.erf(abs(p - one) / math.sqrt(2))) / 2 for p in RATES} for one in (0, 1)]
     of = [{p: kept[p].mean() for p in RATES}, {p: 1 - kept[p].mean() for p in RATES}]
     normal = any(all(abs(share[p] - less[p]) < 0.03 for p in RATES) for share in of for less in below)
@@ -193,7 +193,7 @@ def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:
         "dialect-contradiction",
         f"{says}, but the code uses it as the probability of {VERBS[behavior]} one: {evidence}. "
         f"If the words are right, the code is wrong; if the code is right, check it with --dialect {fitting}",
-        # Some years of nndl hand out a docstring that says "drop", while their notebook means "keep".
+        # In some years of nndl the docstring says "drop", but the notebook means "keep".
         severity="note" if convention.contrary or (convention.course == "nndl" and behavior == "keep") else None,
     )
 
@@ -211,12 +211,12 @@ def _one_factor(subject: Subject, calls: list[DropoutCall]) -> bool:
 
 
 def _scales(subject: Subject, calls: Calls, tests: dict[float, DropoutCall], fractions: ByRate) -> None:
-    """The factor in training is 1 / keep, and 1 at test; or 1 and keep, which is the classic way.
+    """The factor must be 1 / keep in training and 1 at test; or 1 and keep, the classic way.
 
-    The probability of keeping is taken from what the code does, so that a swapped p is not held against the scale.
+    The probability of keeping is inferred from what the code does, so a swapped p does not count against the scale.
     """
     if subject.has("mask-depends-on-input") and not subject.convention.means:
-        return  # there is no telling what the rate should be
+        return  # it is unknown what the rate should be
     behavior = _behaves(fractions) or subject.convention.means or "keep"
     keep = {p: keep_rate(behavior, p) for p in RATES}
     inverted, ones = {p: 1 / keep[p] for p in RATES}, dict.fromkeys(RATES, 1.0)
@@ -246,7 +246,7 @@ def _scales(subject: Subject, calls: Calls, tests: dict[float, DropoutCall], fra
 
 
 def _follows_from_the_rate(subject: Subject, train: ByRate, fractions: ByRate) -> bool:
-    """Whether the scale is right for the p that was meant, or for the rate that came out, where that is at fault."""
+    """Whether the scale is right for the intended p, or for the actual rate, if the rate is at fault."""
     if subject.has("keep-and-drop-swapped") or subject.has("dialect-contradiction"):
         return _same(train, {p: 1 / keep_rate(subject.convention.means, p) for p in RATES})
     return subject.has("wrong-rate") and all(abs(train[p] * fractions[p] - 1) < 0.05 for p in RATES)
@@ -258,7 +258,7 @@ def _all_kept(subject: Subject) -> None:
         return
     p = 1.0 if subject.convention.means == "keep" else 0.0
     call, why = subject.attempt(call_dropout, subject, p, "train")
-    if not why and not np.allclose(call.ratio, 1):  # some refuse it, and the nets do not ask for it
+    if not why and not np.allclose(call.ratio, 1):  # some refuse this p, and the nets do not need it
         lost = f"{int((~call.kept).sum())} of {call.x.size} are dropped"
         subject.report("wrong-rate", f"with p = {p:g} every unit must be kept as it is; {lost}")
 
@@ -272,7 +272,7 @@ def _seed(subject: Subject) -> None:
 
 def _dtypes(subject: Subject, from_double: np.dtype[Any], tests: bool) -> None:
     if from_double != np.float64:
-        # A class that computes in float32 throughout is meant so.
+        # A class that computes in float32 throughout does so on purpose.
         meant = subject.of_class and from_double == np.float32
         message = f"a float64 input gives {from_double} in mode train"
         subject.report("dtype-changed", message, severity="note" if meant else None)
@@ -285,7 +285,7 @@ def _dtypes(subject: Subject, from_double: np.dtype[Any], tests: bool) -> None:
             changed[mode] = np.asarray(out).dtype
     if changed:
         dtype = next(iter(changed.values()))
-        # In training alone it comes from the dtype of the mask: a matter of speed and memory, and common in right code.
+        # In training only, it comes from the mask's dtype: this costs time and memory, and is common in right code.
         common = dtype == np.float64 and ([*changed] == ["train"] or subject.has("active-at-test"))
         message = f"a float32 input gives {dtype} in mode {' and '.join(changed)}"
         subject.report("dtype-changed", message, severity="note" if common else "fault")

@@ -1,6 +1,6 @@
-"""Backward of dropout, compared with the mask and the scale of forward.
+"""The backward pass of dropout, compared with the mask and the scale of forward.
 
-Not with a numerical gradient, which would agree with a wrong forward.
+It is not compared with a numerical gradient, which would agree with a wrong forward.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ from thinnet.typing import FloatArray
 
 
 def check_backward(subject: Subject) -> None:
-    """The backward pass, against the mask and the scale that forward really had."""
+    """Check the backward pass against the mask and the scale that forward actually used."""
     for p in RATES:
         param: dict[str, Any] = {}
         call = call_dropout(subject, p, "train", param=param)
         if call.kept.all() or not call.kept.any() or not call.uniform:
             message = "forward does not multiply by a mask, so that there is no mask to compare with"
             raise subject.stop("not-checked", message)
-        # As for the next layer, which is another object of a class; its mask must not be used.
+        # Like a call for the next layer, which is another object of a class; its mask must not be used.
         other_p, other_param = (sum(RATES) - p, {}) if subject.of_class else (p, param)
         later = call_dropout(subject, other_p, "train", param=other_param)
         dout = inputs(subject)
@@ -98,7 +98,7 @@ def _is_scaled_right(subject: Subject, call: DropoutCall, ratio: FloatArray) -> 
 
 
 def _zeros(subject: Subject) -> None:
-    """A mask worked out from where the output is zero is wrong where the input was zero."""
+    """A mask derived from the zeros of the output is wrong where the input was zero."""
     x = inputs(subject)
     x[:, ::2] = 0
     _, cache = subject.pair(FORWARD, x, {"p": 0.5, "mode": "train"})

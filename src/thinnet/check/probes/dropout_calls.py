@@ -1,7 +1,7 @@
-"""Calling the dropout under check, and recovering the mask that each call really used from its output and its input.
+"""Calls the dropout under check, and recovers the mask that each call actually used from its output and its input.
 
-The inputs have no zeros and no two equal magnitudes, so that each ratio out / x tells whether its unit was dropped and
-by what the rest was scaled.
+The inputs have no zeros and no two equal magnitudes, so that each ratio out / x shows whether its unit was dropped and
+how the rest was scaled.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
 SHAPE = (80, 50)
-RATES = (0.3, 0.8)  # as p: neither is one half, nor the complement of the other, so that no two readings coincide
+RATES = (0.3, 0.8)  # for p: neither is one half or the complement of the other, so that no two interpretations coincide
 FORWARD, BACKWARD = "dropout_forward", "dropout_backward"
 
 
@@ -33,12 +33,12 @@ class DropoutCall:
 
     @property
     def scale(self) -> float:
-        """The factor of what was kept: the median of the ratios."""
+        """The factor of the kept elements: the median of their ratios."""
         return float(np.median(self.ratio[self.kept])) if self.kept.any() else 0.0
 
     @property
     def uniform(self) -> bool:
-        """Whether all that was kept has one factor."""
+        """Whether all kept elements have the same factor."""
         return bool(np.all(np.abs(self.ratio[self.kept] - self.scale) <= 1e-5 * max(1.0, abs(self.scale))))
 
 
@@ -49,7 +49,7 @@ def inputs(subject: Subject, shape: tuple[int, ...] = SHAPE) -> FloatArray:
 
 
 def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = None, param: Any = None) -> DropoutCall:
-    """Call forward once, with a dropout_param of its own or with one that goes from call to call, as in a net."""
+    """Call forward once, with its own dropout_param or with one that is passed from call to call, as in a net."""
     x, param = inputs(subject) if x is None else x, {} if param is None else param
     param |= {"p": p, "mode": mode}
     out, cache = subject.pair(FORWARD, x, param)
@@ -65,9 +65,9 @@ def call_dropout(subject: Subject, p: float, mode: str, x: FloatArray | None = N
 def check_ratios(
     subject: Subject, what: str, ratio: FloatArray, right: Sequence[float], swapped: Sequence[float], classic: bool
 ) -> None:
-    """Rate and scale by the ratios out / x of many units, for probabilities of keeping that are right, or swapped.
+    """Check rate and scale by the ratios out / x of many units; `right` and `swapped` are probabilities of keeping.
 
-    What is kept may be left as it is where test mode scales, the `classic` way.
+    Kept units may be unscaled if test mode scales, the `classic` way.
     """
     kept = ratio != 0
     fits = [rate for rate in (*right, *swapped) if not unlikely(int(kept.sum()), kept.size, rate)]

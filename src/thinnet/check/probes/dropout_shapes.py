@@ -1,4 +1,4 @@
-"""Dropout of inputs of other shapes, and masks with the same number of dropped units everywhere."""
+"""Dropout for inputs of other shapes, and masks that always drop the same number of units."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ from thinnet.check.subject import Subject
 TALL: tuple[tuple[int, ...], ...] = ((6, 6, 6), (5, 5, 5, 5))  # equal sizes, so that a smaller mask can broadcast
 ONE = (1, 50)
 CALLS_OF_ONE = 12
-MORE = 10  # calls, where two have dropped as many
+MORE = 10  # more calls, if the first ones drop equally many
 
 
 def check_counts(subject: Subject, calls: dict[float, list[DropoutCall]]) -> None:
-    """The number dropped must be random in each column, in each row and in all; by chance it is not at below 10⁻¹⁵."""
+    """The number dropped must vary by column, by row and in total; that it does not has a chance below 10⁻¹⁵."""
     groups = [call.kept for group in calls.values() for call in group]
     for axis, what in ((0, "columns"), (1, "rows")):
         counts = [kept.sum(axis=axis) for kept in groups]
@@ -31,11 +31,11 @@ def check_counts(subject: Subject, calls: dict[float, list[DropoutCall]]) -> Non
         size = groups[0].size
         message = ", ".join(f"{size - total} of {size} with p = {p}" for p, total in totals.items())
         message = f"each of {MORE + len(calls[RATES[0]])} calls drops exactly {message}"
-        subject.report("exact-count", message, severity="note")  # hardly to be noticed, unless the batch is very small
+        subject.report("exact-count", message, severity="note")  # hardly noticeable, unless the batch is very small
 
 
 def check_one_row(subject: Subject, keep: dict[float, float]) -> None:
-    """A batch of one: `keep` has the probability of keeping for each p."""
+    """A batch of one row; `keep` has the probability of keeping for each p."""
     for p, rate in keep.items():
         found = []
         for _ in range(CALLS_OF_ONE):
@@ -52,9 +52,9 @@ def check_one_row(subject: Subject, keep: dict[float, float]) -> None:
 
 
 def check_more_dimensions(subject: Subject, backward: bool = False) -> None:
-    """Inputs of three and four dimensions, as convolution has them; each slice needs a mask of its own.
+    """Inputs of three and four dimensions, as in convolution; each slice needs a mask of its own.
 
-    Backward is looked at where forward takes such inputs.
+    Backward is checked only if forward takes such inputs.
     """
     for shape in TALL:
         call, why = subject.attempt(call_dropout, subject, RATES[0], "train", inputs(subject, shape))

@@ -16,22 +16,22 @@ from thinnet.typing import AnyArray, FloatArray
 
 CONV, POOL = "conv_forward_naive", "max_pool_forward_naive"
 OBLONG = (2, 2, 5, 6), (3, 2, 3, 2)  # images and filters that are not square
-# What code says of filters that it does not take.
+# The errors of code that refuses such filters.
 REFUSED = re.compile(r"^AssertionError|^\w+: .*square|line \d+: .*\braise\b")
-STEPS = ((1, 1), (2, 2))  # stride and padding; the sizes below divide without a rest, as the courses' do
+STEPS = ((1, 1), (2, 2))  # stride and padding; the sizes below divide without remainder, as in the courses
 POOLS = (((4, 6), (2, 2), 2), ((5, 6), (2, 3), 3))  # images, windows and stride, without overlap
 GRADIENTS = ("dx", "dw", "db")
 Known = list[Alternative]
 
 
 def _conv_inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Filters are square, as most are; images are not."""
+    """Filters are square, as most are; images are not, except for a class."""
     rng = subject.rng
     return rng.normal(size=(3, 2, 5, 5 if subject.of_class else 3)), rng.normal(size=(4, 2, 3, 3)), rng.normal(size=4)
 
 
 def _steps(subject: Subject, inputs: tuple[FloatArray, ...]) -> Iterator[tuple[int, int]]:
-    """Stride and padding, without what a class does not take."""
+    """Stride and padding, except what a class does not take."""
     for stride, padding in (*STEPS, (1, 0)) if subject.of_class else STEPS:
         param = {"stride": stride, "pad": padding}
         if not subject.of_class or "takes no" not in subject.attempt(subject.pair, CONV, *inputs, param)[1]:
@@ -53,7 +53,7 @@ def check_conv_forward(subject: Subject) -> None:
 
 
 def _output(subject: Subject, inputs: tuple[FloatArray, FloatArray, FloatArray], param: dict[str, int]) -> Any:
-    """The output; where forward stops, and would not without padding, that is said of the padding."""
+    """The output; if forward stops only with padding, that is reported as a fault of the padding."""
     try:
         return subject.pair(CONV, *inputs, param)[0]
     except Stop:
@@ -67,7 +67,7 @@ def _output(subject: Subject, inputs: tuple[FloatArray, FloatArray, FloatArray],
 
 
 def _check_oblong(subject: Subject, probe: Callable[..., None], *inputs: Any) -> None:
-    """Height and width must not be exchanged, which only filters that are not square show; some code refuses them."""
+    """Height and width must not be swapped, which only non-square filters show; some code refuses these."""
     probed = replace(subject, findings=[])
     probed.run(probe, probed, *inputs)
     found = next(iter(probed.findings), None)
@@ -116,7 +116,7 @@ def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, pad
 
 
 def check_conv_backward(subject: Subject) -> None:
-    """dx, dw and db, with each stride and padding; without padding a slip is only a remark."""
+    """dx, dw and db, with each stride and padding; a fault only without padding is just a note."""
     x, w, b = _conv_inputs(subject)
     for stride, padding in _steps(subject, (x, w, b)):
         out, cache = conv_forward(x, w, b, stride=stride, padding=padding)
@@ -140,7 +140,7 @@ def check_conv_backward(subject: Subject) -> None:
 
 
 def _remark(subject: Subject, verdict: str, when: str, right: Any, backward: Any, arguments: dict[str, Any]) -> None:
-    """Note it where the gradients are wrong in a case that the courses do not ask for."""
+    """Report wrong gradients in a case that the courses do not require, as a note."""
     subject.when = ""
     (out, cache), probed = right, replace(subject, findings=[])
     dout = subject.rng.normal(size=out.shape)
@@ -190,7 +190,7 @@ def _known_gradients(cache: ConvCache, dout: FloatArray, expected: dict[str, Flo
 
 
 def _overwritten(dwindows: AnyArray, shape: tuple[int, ...], stride: int) -> FloatArray:
-    """What assigning window by window leaves, where adding is meant."""
+    """The result of assigning window by window instead of adding."""
     total = np.zeros(shape)
     *_, P, Q, K, L = dwindows.shape
     for p, q in np.ndindex(P, Q):
@@ -203,7 +203,7 @@ def _param(size: tuple[int, int], stride: int) -> dict[str, Any]:
 
 
 def _pools(subject: Subject) -> Iterator[tuple[tuple[int, int], tuple[int, int], int]]:
-    """Images, windows and stride, without what the code refuses: a course's im2col asserts that windows are square."""
+    """Images, windows and stride, except what the code refuses: a course's im2col asserts that windows are square."""
     for shape, size, stride in POOLS:
         subject.when = ""
         why = subject.attempt(subject.pair, POOL, np.ones((1, 1, *shape)), _param(size, stride))[1]
@@ -239,7 +239,7 @@ def check_max_pool_forward(subject: Subject) -> None:
 
 
 def check_max_pool_backward(subject: Subject) -> None:
-    """dout at the maximum of each window; several equal ones; windows that overlap, as a remark."""
+    """dout at the maximum of each window; then several equal maxima; then overlapping windows, as a note."""
     for shape, size, stride in _pools(subject):
         x, param = subject.rng.normal(size=(2, 3, *shape)), _param(size, stride)
         out, cache = max_pool_forward(x, **param)
@@ -260,7 +260,7 @@ def check_max_pool_backward(subject: Subject) -> None:
 
 
 def _ties(subject: Subject) -> None:
-    """Any of several equal maxima may have the gradient, or all a share; that each has all of it is a remark."""
+    """Any of several equal maxima may get the gradient, or all may share it; if each gets all of it, that is a note."""
     shape, size, stride = POOLS[0]
     x = subject.rng.integers(0, 2, size=(2, 3, *shape)).astype(float)
     param = _param(size, stride)

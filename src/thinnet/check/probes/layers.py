@@ -1,4 +1,4 @@
-"""Affine and ReLU: outputs and gradients against the formula."""
+"""Affine layers and activations: outputs and gradients against the formulas."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ from thinnet.errors import ArgumentError
 from thinnet.gradient_check import eval_numerical_gradient_array
 from thinnet.typing import AnyArray, FloatArray
 
-Arguments = dict[str, Any]  # of forward, by the names for which gradients are called
+Arguments = dict[str, Any]  # of forward; dx is the gradient of x, and so on
 Gradients = Mapping[str, AnyArray]
 Known = Mapping[str, Alternatives]  # wrong gradients, by the right one's name
 
@@ -39,8 +39,8 @@ def check_gradients(
 ) -> None:
     """Compare the gradients that the subject returns with the right ones, which are in the order of its results.
 
-    Where forward gives another output than the right one, a gradient that fits it is not judged, nor one that is wrong
-    in no way with a name, as that may only follow from it.
+    If the output of forward is wrong, a gradient that fits it is not judged, nor one that is wrong in an unknown way,
+    since that may just follow from forward.
     """
     name, batch = subject.own, len(dout)
     out, cache = _run(subject, arguments)
@@ -58,10 +58,10 @@ def check_gradients(
         size, shape = expected[key].size, getattr(returned[key], "shape", ())
         if isinstance(returned[key], np.matrix):
             continue
-        if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is as good: it broadcasts
+        if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is fine: it broadcasts
             returned[key] = np.asarray(returned[key]).reshape(expected[key].shape)
     averaged = _averaged(subject, returned, expected, batch)
-    wrong: dict[tuple[str, Severity | None], list[str]] = {}  # all that is told by one verdict
+    wrong: dict[tuple[str, Severity | None], list[str]] = {}  # all messages of each verdict
     for key, value in returned.items():
         if value is UNKNOWN:
             wrong.setdefault(("not-checked", None), []).append(f"{key} is not found under a usual name")
@@ -77,7 +77,7 @@ def check_gradients(
         subject.last_call = name, (dout, cache)
         if forward_right and subject.is_half_precision(key, array, expected[key]):
             continue
-        excusable = not (forward_right and differs.verdict)  # where forward has another epsilon, too
+        excusable = not (forward_right and differs.verdict)  # also if forward has another epsilon
         fits = excusable and _fits(subject, arguments, dout, key, value)
         if fits and forward_right:
             continue
@@ -95,7 +95,7 @@ def check_gradients(
 
 
 def _check_later_calls(subject: Subject, arguments: Arguments, dout: FloatArray, values: Sequence[Any]) -> None:
-    """Report it where gradients change with later calls, of forward or of backward."""
+    """Report gradients that change with later calls of forward or backward."""
     _, cache = _run(subject, arguments)
     _, other = _run(subject, {**arguments, "x": -arguments["x"]})
     first = [np.copy(value) for value in values]
@@ -110,7 +110,7 @@ def _check_later_calls(subject: Subject, arguments: Arguments, dout: FloatArray,
 
 
 def _backward(subject: Subject, dout: FloatArray, cache: Any, forward_right: bool) -> Any:
-    """What the subject returns; where it stops for what forward left, that is said of forward."""
+    """What the subject returns; if it stops because of what forward left, that is reported as forward's fault."""
     try:
         return subject.call(subject.own, dout, cache)
     except Stop:
@@ -124,12 +124,12 @@ def _backward(subject: Subject, dout: FloatArray, cache: Any, forward_right: boo
 
 
 def _values(result: Any) -> Sequence[Any]:
-    """What a function returns, as several values, of which there may be one: an array, be it a list of lists."""
+    """What a function returns, as a sequence of values; an array, or a list of lists, is a single value."""
     return result if isinstance(result, (tuple, list)) and not is_array(result) else (result,)
 
 
 def is_array(result: Any) -> bool:
-    """Whether it is a list of lists."""
+    """Whether a result is a list of lists."""
     return isinstance(result, list) and all(isinstance(one, list) for one in result)
 
 
@@ -138,7 +138,7 @@ def _squeezed(value: Any) -> Any:
 
 
 def _check_cache(subject: Subject, arguments: Arguments, dout: FloatArray, cache: Any, expected: Gradients) -> None:
-    """Stop where only what forward leaves in the cache in the place of its arguments makes the gradients wrong."""
+    """Stop if the gradients are wrong only because forward's cache holds something other than its arguments."""
     given, kept = [*arguments.values()], [*_values(cache)]
     both = [(key, given[i], kept[i]) for i, key in enumerate(arguments) if i < len(kept)]
     others = [one for one in both if not np.array_equal(*map(_squeezed, one[1:]))]  # (1, M) is as good as (M,)
@@ -158,7 +158,7 @@ def _check_cache(subject: Subject, arguments: Arguments, dout: FloatArray, cache
 
 
 def _in_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> Sequence[Any]:
-    """The values as they are expected; a class of a student's own may return them in another order."""
+    """The values in the expected order; a student's own class may return them in another one."""
     for order in itertools.permutations(expected):
         pairs = [*zip(values, (expected[key] for key in order), strict=True)]
         same = all(isinstance(value, np.ndarray) and agrees(value, right) for value, right in pairs)
@@ -168,14 +168,14 @@ def _in_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> S
                 subject.report("another-order", message)
                 return [values[order.index(key)] for key in expected]
             message = f"{subject.own} must return {', '.join(expected)} in this order, got {', '.join(order)}"
-            if subject.of_class:  # under names
+            if subject.of_class:  # found by their names
                 message = f"what it gives for {', '.join(expected)} is {', '.join(order)}"
             raise subject.stop("wrong-return", message)
     return values
 
 
 def agrees(out: Any, expected: AnyArray) -> bool:
-    """Whether an output is as it must be, without a report."""
+    """Whether an output is right, without a report."""
     try:
         array = in_shape(np.asarray(out), expected.shape)
     except ValueError:  # it holds arrays of several shapes
@@ -190,12 +190,12 @@ def _averaged(subject: Subject, returned: Mapping[str, Any], expected: Gradients
 
 
 def _fits(subject: Subject, arguments: Arguments, dout: FloatArray, key: str, value: Any) -> bool:
-    """Whether a gradient is that of the code's own forward pass, by numbers."""
+    """Whether a gradient is numerically that of the code's own forward pass."""
     x = arguments[key.removeprefix("d")]
     try:
         own = eval_numerical_gradient_array(lambda _: _run(subject, arguments)[0], x, dout)
         return np.size(value) == own.size and agrees(value, own.reshape(np.shape(value)))
-    except (Stop, ArgumentError):  # the latter where the output has another shape than dout
+    except (Stop, ArgumentError):  # the latter if the output does not have the shape of dout
         return False
 
 
@@ -205,7 +205,7 @@ def _run(subject: Subject, arguments: Arguments) -> tuple[Any, Any]:
 
 
 def _shapes(subject: Subject, *shapes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """These shapes of x in turn, while nothing is wrong."""
+    """These shapes of x in turn, until a fault is found; only the first one for a class."""
     for shape in shapes[:1] if subject.of_class else shapes:
         subject.when = f"with x of shape {shape}: " if shape != shapes[0] else ""
         if not subject.has_fault:
@@ -213,7 +213,7 @@ def _shapes(subject: Subject, *shapes: tuple[int, ...]) -> Iterator[tuple[int, .
 
 
 def _affine_inputs(subject: Subject) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
-    """The courses' layers flatten."""
+    """Inputs of several shapes, since the courses' layers flatten them."""
     rng, flat = subject.rng, ((4, 6),)
     for shape in _shapes(subject, *(flat if subject.of_class else ((4, 2, 3), *flat, (4, 1, 2, 3)))):
         yield rng.normal(size=shape), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
@@ -245,21 +245,21 @@ def check_affine_backward(subject: Subject) -> None:
             (np.outer(rows[i], dout[i]), "examples-not-summed", f"is that of the {which} example")
             for i, which in ((0, "first"), (-1, "last"))
         ]
-        step = (dout @ (rows.T @ dout).T).reshape(x.shape)  # what a step along dw takes from dx
+        step = (dout @ (rows.T @ dout).T).reshape(x.shape)  # what a step along dw subtracts from dx
         known: dict[str, Alternatives] = {"dw": of_one, "db": wrong_sums(dout)}
         known["dx"] = partial(_known_dx, turned, expected["dx"], step)
         check_gradients(subject, {"x": x, "w": w, "b": b}, rows @ w + b, dout, expected, known)
 
 
 def _known_dx(turned: Alternative, right: FloatArray, step: FloatArray, got: AnyArray) -> list[Alternative]:
-    """What is known to be wrong with dx of an affine layer: its order, or weights that have been moved before."""
+    """Known wrong values of an affine layer's dx: in another order, or from weights that have already been updated."""
     rate = float(np.sum((right - got) * step) / np.sum(step * step))
     moved = "is taken with weights that have been moved already: compute it before the step"
     return [turned, (right - rate * step, "wrong-gradient", moved)]
 
 
 def wrong_sums(rows: FloatArray) -> list[Alternative]:
-    """What stands by mistake for the sum over the rows."""
+    """Known mistakes in place of the sum over the rows."""
     return [
         (rows.mean(axis=0), "bias-gradient-averaged", "is averaged over the batch instead of summed"),
         (rows.sum(axis=1), "wrong-axis", "is summed along the other axis"),
@@ -306,14 +306,14 @@ def check_relu_backward(subject: Subject) -> None:
         check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
 
 
-SMOOTH: dict[str, tuple[Any, Any]] = {  # the output by x, and the slope by the output
+SMOOTH: dict[str, tuple[Any, Any]] = {  # the output as a function of x, and the slope of the output
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), lambda out: out * (1 - out)),
     "tanh": (np.tanh, lambda out: 1 - out**2),
 }
 
 
 def check_smooth_forward(subject: Subject) -> None:
-    """The output of an activation, also beside that of the other one, and of the wrong sign."""
+    """The output of an activation; known mistakes are the other activation and wrong signs."""
     x = next(_relu_inputs(subject))
     got, _ = subject.pair(subject.own, x)
     values = {

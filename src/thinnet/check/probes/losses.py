@@ -14,7 +14,7 @@ from thinnet.typing import FloatArray, IntArray
 N = 7
 Known = Sequence[Alternative]
 Right = tuple[float, FloatArray]  # loss and gradient
-ADDED = (1, 0.1, 0.01, 1e-3, 1e-4)  # to a probability, lest its logarithm be infinite
+ADDED = (1, 0.1, 0.01, 1e-3, 1e-4)  # to a probability, to keep its logarithm finite
 ALL_ROWS = "the right classes of all rows in each row: [:, y] in place of [np.arange(N), y]"
 
 
@@ -23,7 +23,7 @@ def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
 
 
 def check_softmax_loss(subject: Subject) -> None:
-    """Value, gradient and stability of the cross-entropy of softmax."""
+    """Value, gradient and stability of the softmax cross-entropy."""
     x, y = _scores(subject)
     loss, dx = softmax_loss(x, y)
     probabilities = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
@@ -43,7 +43,7 @@ def check_softmax_loss(subject: Subject) -> None:
         *((loss / np.log(base), "wrong-output", f"has the logarithm to the base {base}") for base in (2, 10)),
         *((-np.log(right + c).mean(), "wrong-output", f"has {c:g} added inside of the logarithm") for c in ADDED),
     ]
-    less = x - x.max(axis=1, keepdims=True)  # as most subtract the maximum
+    less = x - x.max(axis=1, keepdims=True)  # since most code subtracts the maximum
     axes = (
         (*_summed_over(axis, scores, y), f"sums the exponentials over {over} instead of the classes")
         for axis, over in ((0, "the rows"), (None, "everything"))
@@ -58,7 +58,7 @@ def check_softmax_loss(subject: Subject) -> None:
     in_turn = np.where(np.arange(N) % 2, 1000.0, -1000.0)[:, None]
     for shift, added in ((1000.0, "1000"), (-1000.0, "-1000"), (in_turn, "-1000 and 1000, row by row,")):
         value, gradient = subject.pair("softmax_loss", x + shift, y)
-        # In float32 a score of 1000 is rounded by less than this.
+        # In float32, a score of 1000 is rounded by less than 1e-3.
         number = float(np.squeeze(value))
         if not np.isfinite(number) or not np.all(np.isfinite(gradient)) or abs(number - loss) > 1e-3:
             message = f"with {added} added to all scores the loss is {number:g}, expected {loss:.6g}"
@@ -75,7 +75,7 @@ def check_softmax_loss(subject: Subject) -> None:
 
 
 def _summed_over(axis: int | None, x: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
-    """Loss and gradient where the shares sum to 1 along this axis, or, for None, altogether."""
+    """Loss and gradient if the shares sum to 1 along this axis or, for None, overall."""
     shares, right = np.exp(x) / np.exp(x).sum(axis=axis), (np.arange(len(y)), y)
     loss = -float(np.log(shares[right]).mean())
     shares[right] -= 1
@@ -108,7 +108,7 @@ def check_svm_loss(subject: Subject) -> None:
 
 
 def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known) -> bool:
-    """Check value and gradient."""
+    """Check value and gradient; return whether both are right."""
     name, (loss, dx) = subject.own, right
     one_hot, why = subject.attempt(subject.pair, name, x, np.eye(x.shape[1])[y])
     if not why and agrees(one_hot[0], np.array(loss)) and subject.attempt(subject.pair, name, x, y)[1]:

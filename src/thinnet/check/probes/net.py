@@ -16,7 +16,7 @@ class FullNet(NetHarness):
     """The net of any depth, with dropout and normalization."""
 
     def construct(self, hidden: list[int], options: Options) -> Any:
-        """Call the constructor, which must leave the list of hidden units as it is."""
+        """Call the constructor, which must not change the list of hidden units."""
         given = list(hidden)
         net = super().construct(given, options)
         if given != hidden:
@@ -24,7 +24,7 @@ class FullNet(NetHarness):
         return net
 
     def probes(self) -> list[Probe]:
-        """All probes.  What a normalization is at fault for is looked at once, and not with dropout again."""
+        """All probes.  A normalization with a fault is not checked again with dropout."""
         faultless: list[Options] = [{}]
 
         def normalized(options: Options) -> None:
@@ -45,7 +45,7 @@ class FullNet(NetHarness):
 
 
 def check(subject: Subject) -> None:
-    """The net on its own layers; where something is wrong, on right ones too."""
+    """Check the net on its own layers; if something is wrong, on right ones too."""
     owner = net_harness.class_of(subject)
     normalizations = {name: None if name == "normalization" else True for name in NORMALIZATION_ARGUMENTS}
     arguments = arguments_of(owner, [2], dict.fromkeys(DROPOUT_ARGUMENTS, P), normalizations)

@@ -1,4 +1,4 @@
-"""Diagnosing a net by the recorded calls of one pass: which output goes where, and which cache comes back."""
+"""Diagnoses a net from the recorded calls of one pass: which output goes where, and which cache comes back."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from thinnet.check.call_recorder import Call
 KINDS = ("affine", "batchnorm", "layernorm", "relu", "dropout")
 NORMS = ("batchnorm", "layernorm")
 
-LAYERS = 3  # of affine in the nets that are built
+LAYERS = 3  # affine layers in the nets that are built
 
 Diagnosis = tuple[str, str]  # a verdict and its evidence
 
 
 def diagnose(calls: Sequence[Call], stopped: bool = False) -> Diagnosis | None:
-    """Why the gradients of this pass come out wrong, or why it stopped, where its calls show it."""
+    """Why the gradients of this pass are wrong, or why it stopped, if its calls show it."""
     found = shared_param(calls) if stopped else _dropout_lost(calls) or _dropout_forgotten(calls)
     return found or _taken_from_another(calls, stopped) or _passed_by(calls)
 
@@ -32,7 +32,7 @@ def backwards(calls: Sequence[Call], kind: str) -> list[Call]:
 
 
 def shared_param(calls: Sequence[Call]) -> Diagnosis | None:
-    """One bn_param for several layers of one pass."""
+    """One bn_param shared by several layers in one pass."""
     params = [call.param for call in forwards(calls, "batchnorm") if call.param is not None]
     if len(params) < 2 or any(param is not params[0] for param in params):
         return None
@@ -53,7 +53,7 @@ def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | Non
         given = [id(call.cache_given) for call in backwards(calls, kind)]
         order = [caches.index(cache) for cache in given if cache in caches]
         wrong = any(later >= earlier for earlier, later in itertools.pairwise(order))
-        if stopped:  # all had to come in turn, from the last one on
+        if stopped:  # all must come in reverse order, starting with the last one
             wrong = order != list(reversed(range(len(caches))))[: len(order)]
         if wrong and len(order) == len(given):
             came = ", ".join(str(i + 1) for i in order)
@@ -63,7 +63,7 @@ def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | Non
 
 
 def _passed_by(calls: Sequence[Call]) -> Diagnosis | None:
-    """A layer whose gradient is not used: the next layer on the way back is given what it was given."""
+    """A layer whose dx is not used: the next layer in the backward pass gets the same gradient as this one."""
     back = [call for call in calls if "_backward" in call.name and call.input.size]
     for call, following in itertools.pairwise(back):
         if np.array_equal(call.input, following.input) and not np.array_equal(call.input, np.asarray(call.output)):
@@ -73,11 +73,11 @@ def _passed_by(calls: Sequence[Call]) -> Diagnosis | None:
 
 
 def _dropout_lost(calls: Sequence[Call]) -> Diagnosis | None:
-    """An output of dropout that goes nowhere; its cache may belong to a second call for the same layer."""
+    """An output of dropout that is not used; its cache may belong to a second call for the same layer."""
     known = dropout_results(calls)
     if known is None or all(known[0]):
         return None
-    results = [*zip(*known, strict=True)]  # for each call whether its output goes on, and whether its cache does
+    results = [*zip(*known, strict=True)]  # for each call, whether its output is used, and whether its cache is
     called, lost = f"dropout_forward is called {len(results)} times in a pass", known[0].count(False)
     if (False, True) in results and (True, False) in results:
         return "dropout-called-twice", f"{called}, {lost} of them for the cache alone"
@@ -85,7 +85,7 @@ def _dropout_lost(calls: Sequence[Call]) -> Diagnosis | None:
 
 
 def _dropout_forgotten(calls: Sequence[Call]) -> Diagnosis | None:
-    """Layers that drop in forward and not in backward, in a net that calls the layers' backward functions."""
+    """Layers with dropout in forward but not in backward, in a net that calls the layers' backward functions."""
     first = next((i for i, call in enumerate(calls) if call.name == "affine_forward"), 0)  # X needs no gradient
     there, back = len(forwards(calls[first:], "dropout")), len(backwards(calls, "dropout"))
     if back >= there or not backwards(calls, "affine"):
@@ -97,7 +97,7 @@ def _dropout_forgotten(calls: Sequence[Call]) -> Diagnosis | None:
 def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | None:
     """For each call of dropout_forward whether a later layer gets its output, and whether backward gets its cache.
 
-    None where the net computes layers in other ways, so that there is no telling.
+    None if the net computes layers in other ways, so that this is unknown.
     """
     dropouts = forwards(calls, "dropout")
     if not dropouts or any(call.output is None for call in dropouts) or len(forwards(calls, "affine")) < LAYERS:
@@ -109,7 +109,7 @@ def dropout_results(calls: Sequence[Call]) -> tuple[list[bool], list[bool]] | No
 
 
 def mode_at_test(calls: Sequence[Call], kind: str) -> str:
-    """In which mode a layer was called at test, where that explains what it did."""
+    """In which mode a layer was called at test, if that explains what it did."""
     options = [call.param_before for call in forwards(calls, kind) if call.param_before]
     if any(option.get("test") == "test" for option in options):
         param = "bn_param" if kind == "batchnorm" else "dropout_param"

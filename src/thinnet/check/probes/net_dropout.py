@@ -1,4 +1,4 @@
-"""Whether a net calls dropout, where, with which mask, and on the way back too."""
+"""Whether a net calls dropout, where, with which mask, and in the backward pass too."""
 
 import itertools
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ LOST |= {"active-at-test", "wrong-rate"}
 
 
 def check_dropout(harness: NetHarness) -> None:
-    """Whether dropout is called, where, with which mask, and on the way back too."""
+    """Check whether dropout is called, where, with which mask, and in the backward pass too."""
     if harness.dropout is None:
         return
     net = harness.build(UNITS, **{harness.dropout: P})
@@ -67,7 +67,7 @@ def check_dropout(harness: NetHarness) -> None:
 
 
 def _check_scores_at_test(harness: NetHarness, net: Any, X: FloatArray, dropouts: Sequence[Call]) -> None:
-    """Where dropout scales in training, and leaves its input as it is at test, the net must not scale it then."""
+    """If dropout scales in training and returns its input at test, the net must not scale at test."""
     scores = harness.scores(net, X)
     for factor in (P, 1 - P, 1 / P, 1 / (1 - P)) if any(map(_scales, dropouts)) and harness.scores_right else ():
         if close(scores, _scaled_scores(harness, net, X, factor)):
@@ -76,7 +76,7 @@ def _check_scores_at_test(harness: NetHarness, net: Any, X: FloatArray, dropouts
 
 
 def _scales(dropout: Call) -> bool:
-    """Whether a call of dropout has multiplied what it kept by more than 1."""
+    """Whether a call of dropout multiplied what it kept by more than 1."""
     kept = np.zeros(0, bool) if dropout.output is None else dropout.output != 0
     return bool(kept.any()) and float(np.median(np.asarray(dropout.output)[kept] / dropout.input[kept])) > 1 + SAME
 
@@ -86,13 +86,13 @@ def _scaled_scores(harness: NetHarness, net: Any, X: FloatArray, factor: float) 
 
 
 def usable_dropout(harness: NetHarness) -> list[Options]:
-    """Dropout as an option, where there is an argument for it that works."""
+    """Dropout as an option, if there is an argument for it that works."""
     lost = harness.dropout is None or any(harness.subject.has(verdict) for verdict in LOST)
     return [] if lost else [{str(harness.dropout): P}]
 
 
 def check_combined(harness: NetHarness, dropout: Options, options: Options) -> None:
-    """Dropout alone or together with a normalization, which many nets write out separately: effect and gradients."""
+    """Check effect and gradients of dropout, alone or with a normalization; many nets have separate code for this."""
     if options:
         X, y = harness.data(ROWS)
         without = harness.loss(harness.build(UNITS, **options), X, y)[0]
@@ -108,7 +108,7 @@ def check_combined(harness: NetHarness, dropout: Options, options: Options) -> N
 
 
 def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Options) -> bool:
-    """Whether a normalization that works alone has no effect beside dropout, which is reported."""
+    """Whether a normalization that works alone has no effect together with dropout, which is reported."""
     X, y = harness.data()
     net = harness.build(**dropout, **options)
     others = [key for key in net.params if harness.role(key)[0] not in ("W", "b")]
@@ -123,7 +123,7 @@ def _normalization_is_lost(harness: NetHarness, dropout: Options, options: Optio
 
 
 def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
-    """What the recorded calls of one step tell."""
+    """Report what the recorded calls of one step show."""
     forward, subject = forwards(calls, "dropout"), harness.subject
     scores = [call.input for call in calls if call.name == "softmax_loss"][:1]
     zeros = sum(int((given == 0).sum()) for given in scores if given.shape == (ROWS, C))
@@ -151,11 +151,11 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
 
 
 def _check_own_masks(harness: NetHarness, net: Any) -> None:
-    """Where dropout that a net writes out itself stands, with which masks, rate and scale, as its gradients show."""
+    """Check dropout that a net computes itself: its place, masks, rate and scale, as the gradients show them."""
     subject, first = harness.subject, harness.first
     of_hidden = {key for key in net.params if harness.role(key)[1] < first + len(UNITS)}
     net.params = {key: np.abs(value) if key in of_hidden else value for key, value in net.params.items()}
-    X = np.abs(harness.data(1)[0])  # so that no unit is stopped by its ReLU
+    X = np.abs(harness.data(1)[0])  # so that no ReLU zeroes a unit
     y = harness.plain_scores(net, X).argmin(axis=1)
     steps = [_kept(harness, net, X, y) for _ in range(OWN_STEPS)]
     of_input, *layers = ([step[i] for step in steps if len(step) > i] for i in range(1 + len(UNITS)))
@@ -196,7 +196,7 @@ def _is_mask(ratio: FloatArray) -> bool:
 
 
 def _kept(harness: NetHarness, net: Any, X: FloatArray, y: IntArray) -> list[FloatArray]:
-    """What X and each hidden layer are multiplied by in a step, of equal examples in their mean, as far as it shows.
+    """What X and each hidden layer are multiplied by in a step, as far as it shows; the mean over equal examples.
 
     For one example, the gradient of the next weights is the product of the units below and that of the next biases.
     """
@@ -219,7 +219,7 @@ def _kept(harness: NetHarness, net: Any, X: FloatArray, y: IntArray) -> list[Flo
 
 
 def _has_another_rate(harness: NetHarness, calls: Sequence[Call]) -> bool:
-    """Whether dropout is called with another p than the constructor was given, which is reported."""
+    """Whether dropout is called with a p that differs from the constructor's, which is reported."""
     rates = [call.param_before.get("p") for call in forwards(calls, "dropout")]
     others = [p for p in rates if isinstance(p, (int, float)) and abs(p - P) > 1e-9]
     if not others:

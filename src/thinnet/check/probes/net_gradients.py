@@ -1,4 +1,4 @@
-"""The gradients of a net under check, against differences of its loss."""
+"""The gradients of a net under check, against finite differences of its loss."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from thinnet.check.probes.net_mistakes import mistaken_gradients
 from thinnet.slopes import around, moved
 
 SAMPLES = 6  # elements of each parameter whose gradient is checked numerically
-# Where all parameters move together: by how much, until the slopes agree, and what rounding alone stays below.
+# If all parameters move together: the steps to try until the slopes agree, and a bound for rounding errors.
 AT_ONCE, AT_ONCE_IN_FLOAT32 = ((1e-6,), 1e-8), ((1e-3, 1e-4), 5e-4)
 
 
 def check_gradients(harness: NetHarness, options: Options) -> None:
-    """Check the gradients of a net with these options, where its masks can be held."""
+    """Check the gradients of a net with these options, if its masks can be held fixed."""
     net, batch = harness.build(**options), harness.data()
     _, grads = harness.held_loss(net, *batch)
     calls = list(harness.recorder.calls)
@@ -29,7 +29,7 @@ def check_gradients(harness: NetHarness, options: Options) -> None:
 
 
 def compare_gradients(harness: NetHarness, net: Any, grads: Gradients, calls: Sequence[Call]) -> None:
-    """Compare the gradients with differences of the loss."""
+    """Compare the gradients with finite differences of the loss."""
     missing = [str(key) for key in net.params if key not in grads]
     if more := [str(key) for key in grads if key not in net.params and not harness.subject.has("parameter-names")]:
         harness.subject.report("parameter-names", f"loss(X, y) returns gradients of {', '.join(more)} too")
@@ -49,7 +49,7 @@ def compare_gradients(harness: NetHarness, net: Any, grads: Gradients, calls: Se
     why = diagnose(calls)
     for key in keys:
         if harness.subject.has(why[0]) if why else key in harness.wrong:
-            continue  # with other options, it would say the same again
+            continue  # already reported with other options
         found = None if _agree_at_once(harness, net, [key], grads) else _compare(harness, net, key, grads)
         if found:
             harness.wrong.add(key)
@@ -57,9 +57,9 @@ def compare_gradients(harness: NetHarness, net: Any, grads: Gradients, calls: Se
 
 
 def _agree_at_once(harness: NetHarness, net: Any, keys: Sequence[Any], grads: Gradients) -> bool:
-    """Whether some gradients together give the slope in one direction, chosen by chance: then none is wrong.
+    """Whether some gradients together give the slope in one random direction: then none is wrong.
 
-    The direction is of normal numbers, in which errors cancel with a probability of `same` over their size.
+    The direction is normally distributed, so that errors cancel with a probability of about `same` over their size.
     """
     params = {key: net.params[key] for key in keys}
     if any(grads[key].shape != value.shape for key, value in params.items()):
@@ -78,15 +78,15 @@ def _agree_at_once(harness: NetHarness, net: Any, keys: Sequence[Any], grads: Gr
 
 
 def _compare(harness: NetHarness, net: Any, key: Any, grads: Gradients) -> tuple[str, str] | None:
-    """The verdict on the gradient of one parameter that has been found to disagree, and its evidence.
+    """The verdict on the gradient of one parameter that has been found to disagree, and the evidence.
 
-    Where a sample agrees, all others are looked at too.
+    If a sample of its elements agrees, all of them are compared.
     """
     value, batch, gradient = net.params[key], harness.data(), grads[key]
     same = gradient.squeeze().shape == value.squeeze().shape
-    if same and np.broadcast(gradient, value).size == value.size:  # their difference has no more elements
+    if same and np.broadcast(gradient, value).size == value.size:  # broadcasting adds no elements
         gradient = gradient.reshape(value.shape)
-    if not gradient.shape and not gradient:  # nothing, for what plays no part: it broadcasts
+    if not gradient.shape and not gradient:  # the number 0, for an unused parameter: it broadcasts
         gradient = np.zeros(value.shape)
     if gradient.shape != value.shape:
         return "shape-changed", f"the gradient of {key} has shape {gradient.shape}, expected {value.shape}"
@@ -105,7 +105,7 @@ def _compare(harness: NetHarness, net: Any, key: Any, grads: Gradients) -> tuple
         got = np.array([gradient[position] for position in positions])
         numerical = np.array([slope(position, step) for position in positions])
         largest = max(float(np.abs(numerical).max()), 1e-3)
-        for smaller in closer:  # a kink may be near
+        for smaller in closer:  # there may be a kink nearby
             for i in np.flatnonzero(np.abs(got - numerical) > 0.1 * tolerance * largest):
                 numerical[i] = min(numerical[i], slope(positions[i], smaller), key=lambda near: abs(got[i] - near))
         known = [(np.array([one[i] for i in positions]), "wrong-gradient", how) for one, how in mistaken]

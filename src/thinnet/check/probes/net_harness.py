@@ -1,4 +1,4 @@
-"""Building nets of the class under check and running them: what all probes of nets share."""
+"""Builds nets of the class under check and runs them: what all probes of nets share."""
 
 import contextlib
 import copy
@@ -26,9 +26,9 @@ NORMALIZATION_ARGUMENTS = ("normalization", "use_batchnorm", "use_batch_norm", "
 D, C, N = 5, 4, 6
 HIDDEN = (7, 9)
 SIZES = (D, *HIDDEN, C)
-ROUNDING = 1e-11  # of the largest value: more than what float64 leaves
+ROUNDING = 1e-11  # of the largest value: more than float64 rounding errors
 P = 0.4  # a sensible value whether p drops or keeps
-OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # what a net of another course may show
+OF_FORM = {*OF_INTERFACE, "wrong-output", "weights-transposed"}  # typical of a net of another course
 HABITS = ("initial-values", "regularization-scaled", "regularization-of-biases", "default-unusable")
 
 Options = dict[str, Any]
@@ -64,21 +64,21 @@ class NetHarness:
         self.standard = dict(self.base_options)
         self.standard |= {name: None if name == "normalization" else False} if name else {}
         self.scores_right = self.loss_right = True
-        self.ended = False  # whether what was found makes all else follow from it
+        self.ended = False  # whether everything else would follow from what was found
         self.single = False  # whether something is computed in float32
         self.options: Options = {}
         self.last: tuple[Any, FloatArray]  # the net and the batch of the last call
-        self.turned = False  # whether the weights stand as (outputs, inputs), as in one course's first assignment
+        self.turned = False  # whether weights have shape (outputs, inputs), as in one course's first assignment
         self.first = 1  # the number of the first layer in the names of the parameters
-        self.roles: dict[Any, tuple[str, int]] = {}  # of parameters whose names do not tell
-        self.wrong: set[Any] = set()  # the parameters of which a gradient was found to be wrong
+        self.roles: dict[Any, tuple[str, int]] = {}  # for parameters whose names do not tell
+        self.wrong: set[Any] = set()  # the parameters with a wrong gradient
 
     def probes(self) -> list[Probe]:
-        """What there is to check, in order."""
+        """What to check, in order."""
         raise NotImplementedError
 
     def run(self) -> list[Finding]:
-        """All findings.  Where the first probe cannot run the net, there are no others."""
+        """Run the probes; return all findings.  If the first probe cannot run the net, the others are skipped."""
         takes = [name.lower() for name in parameters(getattr(self.owner, "loss", None))[1:3]]
         other = not of_courses(self.subject.name) or takes not in (["x", "y"], ["x"], [])
         with self.recorder:
@@ -96,9 +96,9 @@ class NetHarness:
         return [replace(f, severity="note") if f.verdict in habits else f for f in self.subject.findings]
 
     def _explain_stop(self, failed: Finding, of_form: set[str]) -> None:
-        """Where it stops because of what the layers were given, say that instead.
+        """If the net stops because of what it gave to the layers, report that instead.
 
-        A net that may be of another course is not held to the form of these.
+        A net that may be of another course need not have the form of these courses' nets.
         """
         self.subject.findings.remove(failed)
         if failed.verdict in of_form:
@@ -114,7 +114,7 @@ class NetHarness:
             self.subject.findings.append(failed)
 
     def _without_effect(self) -> Diagnosis | None:
-        """An option of which the scores in training show nothing, while the way back counts on it."""
+        """An option that has no effect on the scores in training, while the backward pass relies on it."""
         scores = [call.input for call in self.recorder.calls if call.name == "softmax_loss"]
         asked = {"normalization-ignored": NORMALIZATION_ARGUMENTS, "dropout-never-called": (self.dropout,)}
         verdict = next((verdict for verdict, names in asked.items() if {*names} & {*self.options}), "")
@@ -123,12 +123,12 @@ class NetHarness:
         return verdict, "the scores in training are as without it, and then the net stops"
 
     def construct(self, hidden: list[int], options: Options) -> Any:
-        """Call the constructor; the hidden units go where their name is, or come first."""
+        """Call the constructor; the hidden units are passed by name, or else first."""
         name = next((name for name in self.arguments if "hidden" in name), "")
         return self.owner(**{name: hidden}, **options) if name else self.owner(hidden, **options)
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
-        """A net as its constructor leaves it, in float64; what is reported from now on is of its options."""
+        """A net as constructed, in float64; findings from now on name its options."""
         given = {**self.standard, **options}
         self.options = options
         self.tell_of(options)
@@ -153,7 +153,7 @@ class NetHarness:
         return net
 
     def tell_of(self, options: Options) -> None:
-        """Have all that is reported begin with these options."""
+        """Make all further findings begin with these options."""
         told = ", ".join(f"{key}={value!r}" for key, value in options.items() if key != "reg")
         self.subject.when = f"with {told}, " if told else ""
 
@@ -164,17 +164,17 @@ class NetHarness:
         for key in sorted(net.params, key=str):
             value = self.subject.array(self.build_name, net.params[key], f"params[{key!r}]")
             scale = 1 / np.sqrt(value.shape[0]) if value.ndim == 2 and len(value) > 1 else 0.3
-            # Mostly positive shifts, so that few units stand near the kink of the ReLU.
+            # Mostly positive shifts, so that few units are near the kink of the ReLU.
             net.params[key] = rng.normal(size=value.shape) * scale + (1.0 if role(key)[0] == "gamma" else 0.1)
         return net
 
     def data(self, rows: int = N) -> tuple[FloatArray, IntArray]:
-        """A batch; the same at each call."""
+        """A batch; the same in each call."""
         rng = np.random.default_rng(11)
         return rng.normal(size=(rows, *self.input_shape)), rng.integers(0, C, size=rows)
 
     def scores(self, net: Any, X: FloatArray) -> AnyArray:
-        """Test mode; the recorder has its calls."""
+        """The scores, in test mode; the recorder has the calls."""
         self.last = net, X
         self.recorder.restart()
         scores = self.subject.call(self.loss_name, net, X)
@@ -185,7 +185,7 @@ class NetHarness:
         return self.subject.plain_array(self.loss_name, scores, "what loss(X) returns")
 
     def loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
-        """Train mode; the recorder has its calls if `recorded`."""
+        """Loss and gradients, in train mode; the recorder has the calls if `recorded`."""
         self.last = net, X
         self.recorder.restart(recorded)
         arrays: Gradients = {}
@@ -201,16 +201,16 @@ class NetHarness:
         return float(number.reshape(())), arrays
 
     def held_loss(self, net: Any, X: FloatArray, y: IntArray, recorded: bool = True) -> tuple[float, Gradients]:
-        """The same with the masks held: by seeding NumPy, by a copy of the net, and by the modules' generators."""
+        """Like `loss`, with the masks held fixed: NumPy and the modules' generators are reset, the net is copied."""
         np.random.seed(5)
         for generator, state in self.recorder.generators:
             generator.bit_generator.state = state
-        with contextlib.suppress(Exception):  # some hold what cannot be copied
+        with contextlib.suppress(Exception):  # some hold objects that cannot be copied
             net = copy.deepcopy(net)
         return self.loss(net, X, y, recorded=recorded)
 
     def find_unused(self, verdict: str, message: str, layer: str, *more: Any) -> None:
-        """Note that a layer, which takes `more` beside x, has no effect; while there is none, that is only a remark."""
+        """Report that a layer, which takes `more` besides x, has no effect; just a note if it is not written yet."""
         subject, why = self.subject, ""
         if layer not in self.recorder.found:
             why = f"; {layer} is not there yet"
@@ -219,17 +219,17 @@ class NetHarness:
         subject.report(verdict, message + why, severity="note" if why else None)
 
     def role(self, key: Any) -> tuple[str, int]:
-        """What a parameter is, and the number of its layer, by its name or, where that does not tell, as was found."""
+        """What a parameter is, and the number of its layer, by its name or, if that does not tell, by its shape."""
         return self.roles.get(key) or role(key)
 
     def parameter(self, net: Any, kind: str, layer: int) -> FloatArray | None:
-        """The parameter of a layer, counted from 1, by whatever name."""
+        """The parameter of this kind in a layer, counted from 1, whatever its name."""
         found = (value for key, value in net.params.items() if self.role(key) == (kind, layer - 1 + self.first))
         value = next((np.asarray(value, dtype=float) for value in found), None)
         return value.T if value is not None and kind == "W" and self.turned else value
 
     def layers_of(self, net: Any) -> list[tuple[Any, ...]]:
-        """The weights and biases of each affine layer; none where the net has others, or they are not all there."""
+        """The weights and biases of each affine layer; none if the net has other layers, or some are missing."""
         depth = sum(self.role(key)[0] == "W" for key in net.params)
         layers = [tuple(self.parameter(net, kind, i) for kind in "Wb") for i in range(1, depth + 1)]
         return layers if all(W is not None and W.ndim == 2 and b is not None for W, b in layers) else []
@@ -239,11 +239,11 @@ class NetHarness:
         return self.scores_with(lambda h, _: np.maximum(h, 0), net, X)
 
     def mistaken(self, net: Any, X: FloatArray) -> list[Alternative]:
-        """Scores that are known to be wrong."""
+        """Known wrong scores."""
         return mistaken_scores(X, self.layers_of(net))
 
     def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
-        """The scores by the formula where this follows the affine layer of that number."""
+        """The scores by the formula, with `activate(h, i)` after the i-th affine layer, except the last."""
         h, layers = X, self.layers_of(net)
         for i, (W, b) in enumerate(layers, 1):
             h = h @ W + b.reshape(-1)
@@ -264,7 +264,7 @@ class NetHarness:
         ]
         wrong = difference(what, scores, expected, known)
         if wrong:
-            self.scores_right = False  # gradients are not evaluated then: they may only follow
+            self.scores_right = False  # then gradients are not judged: their faults may just follow
             if self.subject.is_half_precision(what, scores, expected):
                 self.ended = True
                 raise Stop
@@ -302,7 +302,7 @@ def class_of(subject: Subject) -> type:
 
 
 def evaluate(subject: Subject, harness_on: Callable[[Layers], NetHarness]) -> None:
-    """Run a net's probes on its own layers; where something is wrong, on right ones too."""
+    """Run a net's probes on its own layers; if something is wrong, on right ones too."""
 
     def run(layers: Layers) -> tuple[list[Finding], bool]:
         harness = harness_on(layers)

@@ -1,4 +1,4 @@
-"""Scores and gradients of a net of affine layers and ReLUs that are known to be wrong."""
+"""Known wrong scores and gradients of a net of affine layers and ReLUs."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from thinnet.check.compare import Alternative
 from thinnet.layers import softmax_loss
 from thinnet.typing import FloatArray, IntArray
 
-Relu = Callable[[FloatArray, FloatArray], FloatArray]  # of a gradient and the ReLU's input
+Relu = Callable[[FloatArray, FloatArray], FloatArray]  # takes a gradient and the ReLU's input
 Layers = Sequence[tuple[Any, ...]]  # weights and biases, arrays
 
 
@@ -31,7 +31,7 @@ def mistaken_gradients(X: FloatArray, y: IntArray, layers: Layers, kind: str, at
     """Wrong gradients of the ``"W"`` or ``"b"`` of a layer, counted from 0, and what is wrong with each."""
     if not layers:
         return []
-    inputs, sums = [X], [X]  # of each layer: the output of the ReLU before it, and the input of that
+    inputs, sums = [X], [X]  # for each layer: the output of the ReLU before it, and the ReLU's input
     for W, b in layers:
         sums.append(inputs[-1] @ W + b.reshape(-1))
         inputs.append(np.maximum(sums[-1], 0))

@@ -14,15 +14,15 @@ from thinnet.check.probes.normalization import normalized
 from thinnet.layers import softmax_loss
 from thinnet.typing import FloatArray
 
-ROWS, UNITS = 40, (8, 8)  # of one size, so that layers that share their statistics do not stop
-STEPS = (60, 340)  # a momentum of 0.9 has forgotten its start after the first of them, one of 0.99 after all
+ROWS, UNITS = 40, (8, 8)  # equal sizes, so that layers that share statistics do not crash
+STEPS = (60, 340)  # momentum 0.9 has forgotten its start after the first of them, momentum 0.99 after both
 SAME = 1e-6  # of the loss
 BY_FORMULA = 1e-3  # of the loss: wide enough for any usual epsilon
-NEAR = 0.05  # of the loss: what the correction of the variance for its bias comes to is less
+NEAR = 0.05  # of the loss: more than the effect of the variance's bias correction
 
 
 def check_normalization(harness: NetHarness, options: Options) -> bool:
-    """The gradients, test mode and running statistics of a net with normalization; whether it has one that works."""
+    """Check gradients, test mode and running statistics of a net with normalization; return whether it works."""
     net = harness.build(**options)
     X, y = harness.data()
     trained, _ = harness.subject.attempt(harness.loss, net, X, y)
@@ -48,7 +48,7 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
 
 
 def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
-    """Whether the loss of a batch is the mean of its halves' losses, as it is in layer normalization only."""
+    """Whether the normalization is of the right kind: only by example is a batch's loss the mean of its halves'."""
     X, y = harness.data()
     half = len(X) // 2
     X[half:] = 4 * X[half:] + 2  # so that the statistics of the halves differ
@@ -69,7 +69,7 @@ def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
 
 
 def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> bool:
-    """Whether the loss in training is that of affine, normalization and ReLU, where the parameters' names tell it."""
+    """Whether the training loss is that of affine, normalization, ReLU, as far as the parameters' names tell."""
     X, y = harness.data()
     gammas, betas = ([harness.parameter(net, kind, i) for i in (1, 2)] for kind in ("gamma", "beta"))
     if any(value is None for value in (*gammas, *betas)):
@@ -106,13 +106,13 @@ def _parameters(harness: NetHarness, net: Any) -> bool:
 
 
 def _running(harness: NetHarness, options: Options) -> None:
-    """After many steps with one batch, its scores at test are those of training."""
+    """After many steps with one batch, its loss at test must be that in training."""
     net = harness.build(UNITS, **options)
     X, y = harness.data(ROWS)
     passes: list[list[Call]] = []
     for count in STEPS:
         for left in reversed(range(count)):
-            told = left == 0 or len(passes) < 2  # the calls of the first two passes and of the last
+            told = left == 0 or len(passes) < 2  # record the first two passes and the last
             trained, _ = harness.loss(net, X, y, recorded=told)
             passes = [*passes[:2], harness.recorder.calls]
         test = softmax_loss(np.asarray(harness.scores(net, X), dtype=float), y)[0]
@@ -132,7 +132,7 @@ def _running(harness: NetHarness, options: Options) -> None:
 
 
 def _lost(first: Sequence[Call], second: Sequence[Call], when: str) -> str:
-    """How the second pass began without what the first had put into bn_param, or ""."""
+    """How the second pass began without what the first had stored in bn_param, or ""."""
     before, now = forwards(first, "batchnorm"), forwards(second, "batchnorm")
     for i, (old, new) in enumerate(zip(before, now, strict=False), 1):
         for key in ("running_mean", "running_var"):

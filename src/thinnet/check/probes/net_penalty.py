@@ -1,4 +1,4 @@
-"""The L2 penalty of a net, as the difference between reg and none."""
+"""The L2 penalty of a net, as the difference that reg makes."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from thinnet.typing import AnyArray, FloatArray
 
 REG = 0.7
 Arrays = dict[Any, AnyArray]
-EXACT = 1e-9  # of the penalty: with so little between them it is the right one, whatever is in it
+EXACT = 1e-9  # of the penalty: this close, it is right, whatever its parts
 
 
 def check_penalty(harness: NetHarness, options: Options) -> None:
-    """What reg adds to the loss and to the gradients of a net with these options."""
+    """Check what reg adds to the loss and to the gradients of a net with these options."""
     if "reg" not in harness.arguments and "reg" not in dir(harness.build()):
         return
     if not harness.loss_right or any(found.verdict.startswith("regulariz") for found in harness.subject.findings):
-        return  # it would follow from that, or is reported of the net with other options
+        return  # it would follow from that, or has been reported with other options
     plain, net = harness.build(**options, reg=0.0), harness.build(**options, reg=REG)
     batch = harness.data()
     base, base_grads = harness.held_loss(plain, *batch)
     loss, grads = harness.held_loss(net, *batch)
     if options and harness.held_loss(harness.build(**options, reg=0.0), *batch)[0] != base:
-        return  # its masks cannot be held, or not in two nets alike
+        return  # its masks cannot be held fixed, or differ between two nets
     params = {key: np.array(value, dtype=float) for key, value in net.params.items()}
     right = sum(_half(value) for key, value in params.items() if harness.role(key)[0] == "W")
     if not abs(loss - base - right) <= EXACT * right:
@@ -40,7 +40,7 @@ def _half(value: FloatArray) -> float:
 
 
 def _counted(harness: NetHarness, plain: Any, net: Any, key: Any, penalty: float) -> float:
-    """What one parameter adds to the loss, from the loss with it doubled: three times as much, if it is squared."""
+    """What one parameter adds to the penalty: if it is squared, doubling it adds three times that."""
     for changed in (plain, net):
         changed.params[key] = changed.params[key] * 2
     more, less = (harness.held_loss(changed, *harness.data())[0] for changed in (net, plain))
@@ -50,12 +50,12 @@ def _counted(harness: NetHarness, plain: Any, net: Any, key: Any, penalty: float
 
 
 def _of_loss(harness: NetHarness, penalty: float, right: float, counts: dict[Any, float], params: Arrays) -> None:
-    """`counts` has how often the right share of each parameter is in the penalty: 1 for weights, 0 for all others."""
+    """Check the penalty by `counts`, how often it includes each parameter's share: 1 for weights, 0 for others."""
     weights = {key: counts[key] for key in params if harness.role(key)[0] == "W"}
     others = [str(key) for key in params if key not in weights and abs(counts[key]) > 1e-4]
     message = f"reg = {REG} adds {penalty:.6g} to the loss, expected {right:.6g}"
     report = harness.subject.report
-    # No quarters of what is right.
+    # Counts that are not multiples of a quarter.
     odd = [count for count in counts.values() if abs(4 * count - round(4 * count)) > 1e-3]
     alone = abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right
     if alone or (len(odd) > 1 and np.ptp(odd) > 1e-3):
@@ -83,7 +83,7 @@ def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
             continue
         value = value.reshape(params[key].shape)
         if not np.all(np.isfinite(value)):
-            continue  # which is not of the penalty
+            continue  # not a matter of the penalty
         if harness.role(key)[0] != "W":
             if np.abs(value).max() > 1e-6 * REG:
                 message = f"reg = {REG} adds to the gradient of {key}, expected nothing"

@@ -16,19 +16,19 @@ from thinnet.check.subject import Subject
 from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray
 
-UNITS = (60, 50)  # with large_options so many weights that their standard deviation is sure within a tenth
-CONSTANTS = {"b": 0.0, "beta": 0.0, "gamma": 1.0}  # what biases, shifts and scales begin with
-NOISE = 0.005  # around a constant, which some add on purpose
+UNITS = (60, 50)  # with large_options, enough weights to estimate their standard deviation within a tenth
+CONSTANTS = {"b": 0.0, "beta": 0.0, "gamma": 1.0}  # initial values of biases, shifts and scales
+NOISE = 0.005  # that some add to a constant on purpose
 
 
 def check_plain(harness: NetHarness) -> None:
-    """Without dropout and normalization: scores, loss and gradients by the formula."""
+    """Check scores, loss and gradients by the formula, without dropout and normalization."""
     net = harness.build()
     columns = _names_and_shapes(harness, net)
     if columns and harness.subject.attempt(harness.check_pass, net)[1]:
         raise harness.subject.stop("wrong-return", columns)
     harness.standard |= _usable_options(harness)
-    net = harness.build()  # once more, so that what is found now is not told of the options that were tried
+    net = harness.build()  # once more, so that findings do not name the options that were tried
     grads = harness.check_pass(net)
     compare_gradients(harness, net, grads, list(harness.recorder.calls))
     X, y = harness.data()
@@ -41,7 +41,7 @@ def check_plain(harness: NetHarness) -> None:
 
 
 def check_depths(harness: NetHarness) -> None:
-    """One hidden layer, and three, where the names of parameters tell their layers."""
+    """Check nets with one hidden layer and with three, if the names of parameters tell their layers."""
 
     def run(hidden: tuple[int, ...]) -> None:
         net = harness.build(hidden)
@@ -65,7 +65,7 @@ def check_depths(harness: NetHarness) -> None:
 
 
 def _names_and_shapes(harness: NetHarness, net: Any) -> str:
-    """The weights and biases of all layers, by whatever names; returns what is odd in shapes that may be right."""
+    """Find the weights and biases of all layers, whatever their names; return what is odd about acceptable shapes."""
     shapes = harness.shapes
     harness.first = min((number for kind, number in map(role, net.params) if kind == "W"), default=1)
     names = {(kind, i): f"{kind}{i - 1 + harness.first}" for kind, i in shapes}
@@ -87,7 +87,7 @@ def _names_and_shapes(harness: NetHarness, net: Any) -> str:
 
 
 def _odd_shapes(subject: Subject, got: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> str:
-    """Stop where parameters have other shapes than these; return what is odd in biases that may be right."""
+    """Stop if parameters have other shapes than these; return what is odd about biases that may be right."""
     # A row of biases is as good as a vector: it broadcasts.
     other = {name: shape for name, shape in got.items() if shape not in (shapes[name], (1, *shapes[name]))}
     told = {name: f"params[{name!r}] has shape {shape}, expected {shapes[name]}" for name, shape in other.items()}
@@ -98,11 +98,11 @@ def _odd_shapes(subject: Subject, got: Mapping[str, Shape], shapes: Mapping[str,
         raise subject.stop("weights-transposed", f"{told[turned[0]]}; of shape (outputs, inputs): {listed}")
     if wrong:
         raise subject.stop("wrong-return", told[wrong[0]])
-    return next(iter(told.values()), "")  # a net that turns its columns round itself is right
+    return next(iter(told.values()), "")  # a net that transposes its columns itself is right
 
 
 def _usable_options(harness: NetHarness) -> Options:
-    """Options with which the net works, where it does not with the constructor's own default; most often nothing."""
+    """Options with which the net works, if it does not with the constructor's own default; usually none."""
 
     def are_finite(options: Options) -> bool:
         net, batch = harness.build(**options), harness.data()
@@ -134,7 +134,7 @@ def check_examples_alone(harness: NetHarness, net: Any) -> bool:
 
 
 def check_initial_values(harness: NetHarness) -> None:
-    """Weights of the standard deviation asked for, biases and shifts of zero, scales of one; all in float64."""
+    """Weights must have the given standard deviation, biases and shifts be 0, scales 1; all in float64."""
     name = next((name for name in ("weight_scale", "std") if name in harness.arguments), "")
     wrong: list[str] = []
     for options in ({}, *harness.normalizations):
@@ -157,7 +157,7 @@ def check_initial_values(harness: NetHarness) -> None:
 
 
 def _wrong_initial_value(harness: NetHarness, key: Any, value: FloatArray, name: str, scale: float) -> list[str]:
-    """A message if a parameter begins otherwise than it should; a scale of 0 stands for any."""
+    """A message if a parameter has a wrong initial value; a `scale` of 0 stands for any."""
     kind = harness.role(key)[0]
     if kind in CONSTANTS and np.abs(value - CONSTANTS[kind]).max(initial=0) > NOISE:
         initial = f"{value.min():.3g} to {value.max():.3g}" if np.ptp(value) else f"{value.flat[0]:.3g}"

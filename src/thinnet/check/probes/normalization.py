@@ -16,14 +16,14 @@ Known = Sequence[Alternative]
 EPS = 1e-5
 ROWS, COLUMNS = 6, 5
 OTHER, EVERYTHING = "along the other axis", "over everything"
-# The terms of dx = (g - mean(g) - x_hat * mean(g * x_hat)) / std, g = dout * gamma, and the verdicts on such factors.
+# The terms of dx = (g - mean(g) - x_hat * mean(g * x_hat)) / std, g = dout * gamma, and the verdicts on their factors.
 TERMS = ("term dout * gamma / std", "term through the mean", "term through the variance")
 LACKING = {
     (1.0, 0.0, 1.0): ("missing-mean-term", "lacks the term through the mean"),
     (1.0, 1.0, 0.0): ("missing-variance-term", "lacks the term through the variance"),
     (1.0, 0.0, 0.0): ("missing-mean-and-variance-terms", "lacks the terms through mean and variance"),
 }
-SAME = 1e-3  # for factors
+SAME = 1e-3  # tolerance for factors
 # The verdicts on the weights of old and new statistics, with a momentum of 0.8.
 KNOWN_WEIGHTS = {(1.0, 0.0): "running-statistics-not-updated", (0.2, 0.8): "running-momentum-swapped"}
 
@@ -35,12 +35,12 @@ def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, Float
 
 
 def normalized(x: FloatArray, axis: int | Axes) -> FloatArray:
-    """x without its mean, over its deviation."""
+    """x minus its mean, divided by its standard deviation."""
     return np.asarray((x - x.mean(axis=axis, keepdims=True)) / np.sqrt(x.var(axis=axis, keepdims=True) + EPS))
 
 
 def wrongly_normalized(x: FloatArray, mean: FloatArray, var: FloatArray, gamma: FloatArray, beta: FloatArray) -> Known:
-    """What is known to be wrong where x is normalized by this mean and variance; all broadcast."""
+    """Known wrong results of normalizing x by this mean and variance; all arrays broadcast."""
     std = np.sqrt(var + EPS)
     hat, scaled = np.asarray((x - mean) / std), np.asarray(gamma * (x - mean))
     wrong = (
@@ -68,7 +68,7 @@ def wrongly_normalized(x: FloatArray, mean: FloatArray, var: FloatArray, gamma: 
 def known_outputs(
     x: FloatArray, scale: FloatArray, shift: FloatArray, axes: Axes, others: Mapping[Axes, str]
 ) -> list[Alternative]:
-    """What is known to be wrong where x is normalized along these axes, such as by the statistics along `others`."""
+    """Known wrong results of normalizing x along these axes, such as with the statistics along `others`."""
 
     def along(axes: Axes) -> tuple[Any, Any]:
         return x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
@@ -96,7 +96,7 @@ def known_outputs(
 def known_dx(
     got: AnyArray, hat: FloatArray, deviation: FloatArray, dout: FloatArray, g: FloatArray, axis: int
 ) -> list[Alternative]:
-    """What is known to be wrong with a gradient dx of rows, such as one of its terms; g is dout · gamma."""
+    """Known wrong gradients dx of rows, such as with one term wrong; g is dout · gamma."""
     mean, through = g.mean(axis=axis, keepdims=True), hat * (g * hat).mean(axis=axis, keepdims=True)
     plain = dout - dout.mean(axis=axis, keepdims=True) - hat * (dout * hat).mean(axis=axis, keepdims=True)
     right, other = (g - mean - through) / deviation, 1 - axis
@@ -112,7 +112,7 @@ def known_dx(
 
 
 def _by_terms(got: AnyArray, terms: Sequence[FloatArray], axis: int) -> list[Alternative]:
-    """Where a gradient is a sum of multiples of these terms, one of each for a row or column: which are wrong."""
+    """If a gradient is a sum of multiples of these terms, with factors for each row or column: which are wrong."""
     columns = [np.moveaxis(one, axis, -1) for one in (*terms, got)]
     times = np.array([np.linalg.lstsq(np.stack(one, 1), of, rcond=None)[0] for *one, of in zip(*columns, strict=True)])
     value = sum(np.expand_dims(part, axis) * term for part, term in zip(times.T, terms, strict=True))
@@ -127,7 +127,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
     x, gamma, beta, _ = _inputs(subject)
     check_modes(subject, x, gamma, beta, known_outputs(x, gamma, beta, (0,), {(1,): OTHER, (0, 1): EVERYTHING}))
-    param: dict[str, Any] = {"mode": "train"}  # the first step, with nothing more, as the nets call it
+    param: dict[str, Any] = {"mode": "train"}  # the first step, with nothing else, as the nets call it
     subject.pair(subject.own, x, gamma, beta, param)
     missing = [key for key in ("running_mean", "running_var") if param.get(key) is None]
     if missing:
@@ -136,7 +136,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
 
 
 def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
-    """Those of gamma and beta that are known to be wrong."""
+    """Known wrong gradients of gamma and beta."""
     places = (*range(2, dout.ndim),)
     rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
     return {
@@ -155,7 +155,7 @@ def check_modes(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatA
     """Batch normalization of rows or of images: train mode, running statistics, and test mode if the rest is right."""
     axes, first = (0, *range(2, x.ndim)), dict[str, Any](mode="train")
     subject.attempt(subject.pair, subject.own, x, gamma, beta, first)
-    shape = np.shape(first.get("running_mean", ()))  # as the code keeps it, (1, C, 1, 1) for one
+    shape = np.shape(first.get("running_mean", ()))  # as the code stores it, such as (1, C, 1, 1)
     own = shape if math.prod(shape) == len(gamma) else gamma.shape
     old_mean, old_var = np.linspace(1, 2, len(gamma)), np.linspace(2, 5, len(gamma))
 
@@ -233,14 +233,14 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
 
 
 def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any) -> None:
-    """Whether the output stays finite where there is no variance, if it is usually."""
+    """Check that an output that is usually finite stays finite if there is no variance."""
     out = subject.pair(name, *args)[0]
     if np.all(np.isfinite(np.asarray(usual, dtype=float))) and not np.all(np.isfinite(np.asarray(out, dtype=float))):
         subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
 def check_epsilon_back(subject: Subject, how: str, dout: FloatArray, *args: Any) -> None:
-    """Whether the gradients stay finite where there is no variance, if the output does."""
+    """Check that the gradients are finite if there is no variance, as long as the output is."""
     if subject.findings:
         return
     out, cache = subject.pair(subject.forward, *args)
@@ -260,7 +260,7 @@ def check_layernorm_forward(subject: Subject) -> None:
 
 
 def check_backward(subject: Subject) -> None:
-    """dx with its three terms, dgamma and dbeta, of either normalization."""
+    """dx with its three terms, dgamma and dbeta, for either normalization."""
     axis, param = (0, {"mode": "train"}) if subject.own.startswith("batchnorm") else (1, {})
     x, gamma, beta, dout = _inputs(subject)
     hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)

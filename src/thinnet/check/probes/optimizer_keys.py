@@ -1,4 +1,4 @@
-"""Values of config that an optimizer asks for by other names than those under which they are given."""
+"""Values in config that an optimizer reads under other names than the given ones."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ MOST_RUNS = 500
 
 
 class Asked(dict[str, Any]):
-    """A config that remembers what it is asked for, where, and the value that was to stand in for it."""
+    """A config that records which keys are read, where, and with which default."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
@@ -41,7 +41,7 @@ class Asked(dict[str, Any]):
 
 
 def renamed(first: Asked, is_right: Callable[[Asked], bool], options: Mapping[str, Any]) -> str:
-    """By which names code that is wrong with its `first` config asks for some options, if it is right with these."""
+    """The names under which code that is wrong with its `first` config reads options, if it is right with these."""
     left = MOST_RUNS
 
     def search(asked: Mapping[str, tuple[str, Any]], names: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
-"""The optimizers' rules in lines of code, and the lines that are written by mistake in their place.
+"""The optimizers' rules as lines of code, and known mistakes in their place.
 
-A line stands under what it computes; "begin" and "end" are lines around the rule, "first" one before all steps: a rule
-has none of these.
+The key of a line is what it computes.  Only mistakes have the keys "begin" and "end", for lines around the rule, and
+"first", for one before all steps.
 """
 
 import itertools
@@ -15,11 +15,11 @@ from thinnet.check.verdicts import read_table
 from thinnet.typing import FloatArray
 
 Lines = Mapping[str, str]
-Mistake = tuple[str, str, str]  # the verdict, the place, and the line that is there by mistake
-AROUND = {"first": "it", "begin": "each step", "end": "each step"}  # the places that no rule has, and what has them
+Mistake = tuple[str, str, str]  # the verdict, the place, and the mistaken line there
+AROUND = {"first": "it", "begin": "each step", "end": "each step"}  # places outside the rules, and what has them
 
 TABLE = read_table("rules.toml")
-MISTAKE = re.compile(r"(\S+) (\S+) (\S+): (.+)")  # the rule, or *, the verdict, the place, and lines
+MISTAKE = re.compile(r"(\S+) (\S+) (\S+): (.+)")  # the rule or *, the verdict, the place, and lines
 ROWS = [(*head, line) for *head, lines in MISTAKE.findall(TABLE.pop("mistakes")) for line in lines.split(" | ")]
 RULES: dict[str, Lines] = TABLE
 MISTAKES = {rule: [row[1:] for row in ROWS if row[0] in (rule, "*")] for rule in RULES}
@@ -28,7 +28,7 @@ MISTAKES = {rule: [row[1:] for row in ROWS if row[0] in (rule, "*")] for rule in
 def path(
     lines: Lines, w: FloatArray, grads: Sequence[FloatArray], options: Mapping[str, Any], **start: Any
 ) -> Iterator[FloatArray]:
-    """The weights after each step by these lines, from a state of zeros or that which is given."""
+    """The weights after each step with these lines, from a state of zeros or the one given."""
     rule = (line for name, line in lines.items() if name not in AROUND)
     code = compile("\n".join([lines.get("begin", ""), *rule, lines.get("end", "")]), "<rule>", "exec")
     state: dict[str, Any] = {"m": 0.0, "v": 0.0, "cache": 0.0, "t": 0, **start, **options, "w": w, "dw": grads[0]}
@@ -41,7 +41,7 @@ def path(
 
 
 def mistaken(name: str, lines: Lines) -> Iterator[tuple[list[Mistake], Lines]]:
-    """Each mistake in these lines of a rule, then every two of them in different places; and the lines with them."""
+    """Each known mistake in a rule, then every pair of them in different places; each with the resulting lines."""
     known = MISTAKES[name]
     for mistake in known:
         yield [mistake], {**lines, mistake[1]: mistake[2]}

@@ -1,4 +1,4 @@
-"""The optimizers ``(w, dw, config) -> (next_w, config)``, over three steps in a row."""
+"""The optimizers ``(w, dw, config) -> (next_w, config)``, over three consecutive steps."""
 
 import copy
 import functools
@@ -26,7 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 SMALL_BETAS = {"beta1": 0.25, "beta2": 0.3}  # with which 1 - beta * t stays positive for three steps
 LARGE_EPSILON = 0.5
-# The verdict on Adam's use of t where 5 is given, "" for right, its evidence, and the lines that use t so.
+# The verdict on Adam's use of a given t of 5 ("" if right), its evidence, and the lines that use t this way.
 FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
 FIRST, SECOND = {"mt": "mt = m / (1 - beta1)"}, {"vt": "vt = v / (1 - beta2)"}
 USES_OF_T: list[tuple[str, str, Lines]] = [
@@ -44,7 +44,7 @@ USES_OF_T: list[tuple[str, str, Lines]] = [
 
 
 def check(subject: Subject) -> None:
-    """Three steps from the same start, beside the rule and beside its known mistakes."""
+    """Compare three steps from the same start with the rule and with its known mistakes."""
     name = subject.own
     w = subject.rng.normal(size=(3, 4))
     normal = functools.partial(subject.rng.normal, size=w.shape)
@@ -65,7 +65,7 @@ def check(subject: Subject) -> None:
         once = _counting(subject, w, grads, configs[0])
         if subject.has_fault:
             return
-        if once and configs[0].get("t") == 2:  # some handouts start at 1, and count before use all the same
+        if once and configs[0].get("t") == 2:  # some handouts start at 1, and still count before use
             lines = {**lines, "used": "used = t + 1"}
             right = [*path(lines, w, grads, OPTIONS[name])]
     wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
@@ -86,7 +86,7 @@ def check(subject: Subject) -> None:
 def _diagnose(
     subject: Subject, lines: Lines, got: list[FloatArray], w: FloatArray, grads: list[FloatArray], evidence: str
 ) -> None:
-    """Report the known mistakes by which the weights move so, or what can be said without."""
+    """Report the known mistakes that explain how the weights move, or else what is known."""
     name = subject.own
     options, finite = OPTIONS[name], bool(np.all(np.isfinite(got)))
     if name == "adam" and any(not np.any(np.isfinite(weights)) for weights in got):
@@ -101,7 +101,7 @@ def _diagnose(
     if finite:
         subject.report("wrong-update", evidence)
         return
-    divided: list[str] = []  # a bias correction of another form can leave NaN in other ways
+    divided: list[str] = []  # another form of bias correction can give NaN in other ways
     with np.errstate(divide="call", call=lambda kind, _: divided.append(kind)):
         _theirs(subject, w, grads[:1], dict(OPTIONS[name]))
     if name == "adam" and divided:
@@ -111,7 +111,7 @@ def _diagnose(
 
 
 def _odd_state(config: Mapping[str, Any]) -> str:
-    """What is wrong with the arrays that a step leaves in config, whatever is in them."""
+    """What is wrong with the arrays that a step leaves in config, whatever their values."""
     arrays = {key: value for key, value in config.items() if isinstance(value, np.ndarray) and value.ndim}
     for key, value in arrays.items():
         if value.dtype.kind in "iu":
@@ -128,7 +128,7 @@ def _same(got: FloatArray, expected: FloatArray) -> bool:
 
 
 def _epsilon(subject: Subject, lines: Lines, w: FloatArray, dw: FloatArray) -> None:
-    """Whether epsilon keeps a gradient of zero from a division by zero, and where Adam has it."""
+    """Check that epsilon prevents a division by zero for a gradient of zero, and where Adam adds it."""
     name = subject.own
     (after,), _ = _theirs(subject, w, [np.zeros_like(dw)], dict(OPTIONS[name]))
     if not np.all(np.isfinite(after)):
@@ -160,9 +160,9 @@ def _theirs(
 
 
 def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: dict[str, Any]) -> bool:
-    """Whether each step adds one to Adam's t; reports it if t is not used as the courses' notebooks want, which give 5.
+    """Whether each step adds 1 to Adam's t; reports a use of t other than in the courses' notebooks, which give 5.
 
-    The weights tell what t was used in two steps, and config what it is afterwards.  The moments are of a step before.
+    The weights show which t two steps used, and config its value afterwards.  The moments are from one step before.
     """
     got, after = _theirs(subject, w, grads[1:], {**copy.deepcopy(config), "t": GIVEN})
     left = [config.get("t") for config in after]
@@ -180,7 +180,7 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
         if verdict == "power-forgotten" and left[1] == GIVEN and "t" in config:
             subject.report("step-not-counted", message.partition(", and")[0])
         return left[0] == GIVEN + 1
-    for used in range(12):  # steps counted elsewhere than in config; far later ones hardly differ from each other
+    for used in range(12):  # steps counted outside of config; much later ones hardly differ from each other
         if all(map(close, got, _given(used, w, grads, moments, {}))):
             evidence = f"{used + 1} and {used + 2}, expected {GIVEN + 1} and {GIVEN + 2}"
             down = f"{message.partition(', and')[0]}: it goes down" if left[0] == GIVEN - 1 else ""
@@ -192,6 +192,6 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
 def _given(
     t: int, w: FloatArray, grads: Sequence[FloatArray], moments: Mapping[str, Any], changes: Lines
 ) -> Iterator[FloatArray]:
-    """The weights of the second step and the third by Adam with changed lines, where t is given."""
+    """The weights after the second and third step of Adam with changed lines, if this t is given."""
     lines = {**RULES["adam"], **changes}
     return path(lines, w, grads[1:], OPTIONS["adam"], m=moments["m"], v=moments["v"], t=t)

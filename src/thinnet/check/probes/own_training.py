@@ -14,24 +14,24 @@ OPTIONS = {"learning_rate": RATE, "learning_rate_decay": 1.0, "reg": 0.0, "num_i
 
 @dataclass
 class Batches:
-    """The numbers of the rows in each batch that training gives to loss, as far as they are rows of X at all."""
+    """The indices of the rows in each batch that train gives to loss, as long as these are rows of X."""
 
     X: FloatArray
     y: IntArray
     seen: list[list[int]] = field(default_factory=list)
-    mislabeled: int = 0  # how many rows have come with the label of another one
-    others: bool = False  # whether there was something else than rows of X
-    moves: int = 0  # how often the parameters had changed from one call to the next
+    mislabeled: int = 0  # how many rows came with the label of another one
+    others: bool = False  # whether there was anything but rows of X
+    moves: int = 0  # how often the parameters changed from one call to the next
     last: dict[Any, Any] = field(default_factory=dict)
 
     def note_parameters(self, params: Any) -> None:
-        """Take down whether they have changed since the call before."""
+        """Record whether the parameters have changed since the previous call."""
         now = {key: np.array(value) for key, value in params.items()}
         self.moves += any(not np.array_equal(value, now.get(key, ())) for key, value in self.last.items())
         self.last = now
 
     def note(self, X: Any, y: Any) -> None:
-        """Take down one call."""
+        """Record one call."""
         places = {row.tobytes(): i for i, row in enumerate(self.X)}
         rows = [places.get(np.ascontiguousarray(row, dtype=np.float64).tobytes(), -1) for row in np.asarray(X)]
         self.others = self.others or min(rows, default=-1) < 0 or np.shape(y) != (len(rows),)
@@ -40,7 +40,7 @@ class Batches:
             self.mislabeled += int(np.sum(self.y[rows] != np.asarray(y)))
 
     def told(self) -> str:
-        """What is wrong with them, or nothing."""
+        """What is wrong with the batches, or nothing."""
         if self.others or len(self.seen) < STEPS // 2:
             return ""
         if self.mislabeled:
@@ -53,7 +53,7 @@ class Batches:
 
 
 def check_training(harness: NetHarness, train_name: str) -> None:
-    """Training on data that are easily told apart lowers the loss."""
+    """Training on easily separable data must lower the loss."""
     net, (X, y) = harness.fresh((), {}), harness.data(ROWS)
     X = X + 3 * np.eye(C, D)[y]
     before = {key: np.array(value) for key, value in net.params.items()}
@@ -65,7 +65,7 @@ def check_training(harness: NetHarness, train_name: str) -> None:
             try:
                 batches.note(X, y)
                 batches.note_parameters(net.params)
-            except Exception:  # whatever it may be that is given here, it is not ours to judge
+            except Exception:  # whatever was given here is not judged
                 batches.others = True
         return loss(X, *(() if y is None else (y,)), *args, **kwargs)
 

@@ -17,12 +17,12 @@ from thinnet.layers import conv_forward, max_pool_forward
 from thinnet.typing import FloatArray, IntArray
 
 H, REG = 7, 0.3
-IMAGE, FILTERS, SIZE = (3, 6, 6), 2, 3  # square inputs in three colors, how many filters, and their size
-HIDDEN = ("hidden_dim", "hidden_dims", "hidden_size")  # the hidden units, by the year
+IMAGE, FILTERS, SIZE = (3, 6, 6), 2, 3  # square images in three colors, the number of filters, and their size
+HIDDEN = ("hidden_dim", "hidden_dims", "hidden_size")  # arguments for the hidden units, by year
 
 
 class TwoLayers(NetHarness):
-    """affine → ReLU → affine; the hidden units have other names in other years."""
+    """affine → ReLU → affine; the argument for the hidden units has other names in other years."""
 
     base_options: ClassVar[Options] = {
         **NetHarness.base_options, **dict.fromkeys(HIDDEN, H), "input_size": D, "output_size": C, "std": 0.1,
@@ -38,7 +38,7 @@ class TwoLayers(NetHarness):
         return self.owner(**options)
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
-        """A net whose biases are vectors: some begin with the number 0, and training makes a vector of it."""
+        """A net whose biases are vectors: some start with the number 0, which training turns into a vector."""
         net = super().fresh(hidden, options)
         for key, value in net.params.items():
             if np.ndim(value) == 0 and self.role(key) in self.shapes:
@@ -65,7 +65,7 @@ class ConvNet(TwoLayers):
     """convolution → ReLU → 2 x 2 pooling → affine → ReLU → affine."""
 
     input_shape: ClassVar[Shape] = IMAGE
-    channels_last = False  # whether it makes rows of the images with the channels last
+    channels_last = False  # whether it flattens images with the channels last
     base_options: ClassVar[Options] = {
         **NetHarness.base_options, "input_dim": IMAGE, "num_filters": FILTERS, "filter_size": SIZE, "hidden_dim": H,
     }  # fmt: skip
@@ -79,7 +79,7 @@ class ConvNet(TwoLayers):
     }  # fmt: skip
 
     def build(self, hidden: tuple[int, ...] = (), /, **options: Any) -> Any:
-        """A net whose scores are of either sign."""
+        """A net with scores of both signs."""
         net = super().build(hidden, **options)
         net.params |= {"b3": net.params["b3"] - 2} if "b3" in net.params else {}
         return net
@@ -93,7 +93,7 @@ class ConvNet(TwoLayers):
         return np.asarray(np.maximum(rows @ W2 + b2, 0) @ W3 + b3)
 
     def check_pass(self, net: Any) -> Gradients:
-        """Scores and loss, in either order of the rows that the images become, of which one is as good as the other."""
+        """Check scores and loss; the images may be flattened with the channels first or last."""
         X, _ = self.data()
         scores, _ = self.subject.attempt(self.scores, net, X)
         self.channels_last = True
@@ -101,7 +101,7 @@ class ConvNet(TwoLayers):
         return super().check_pass(net)
 
     def mistaken(self, net: Any, X: FloatArray) -> list[Alternative]:
-        """The scores without a part of it, or with another one in its place."""
+        """The scores without a part of the net, or with another one in its place."""
         W1, b1, W2, b2, W3, b3 = (np.asarray(self.parameter(net, *what)) for what in self.shapes)
 
         def convolved(w: FloatArray, b: FloatArray) -> FloatArray:
@@ -130,10 +130,10 @@ class ConvNet(TwoLayers):
 
 
 class FirstNet(TwoLayers):
-    """The first assignment's net: loss takes reg, for 0.5 · reg · ΣW² or twice that; and it trains itself."""
+    """The first assignment's net: loss takes reg, for 0.5 · reg · ΣW² or twice that; and it has its own train."""
 
     needed: ClassVar[set[str]] = {"input_size", "hidden_size", "output_size"}
-    share = 1.0  # of reg, for the years in which it is not halved
+    share = 1.0  # of reg; 0.5 for the years in which the penalty is not halved
 
     def __init__(self, subject: Subject, *rest: Any) -> None:
         super().__init__(subject, *rest)
@@ -145,12 +145,12 @@ class FirstNet(TwoLayers):
 
     @staticmethod
     def _train(net: Any, X: FloatArray, y: IntArray) -> Any:
-        """Some steps; whatever it returns, or nothing, will do."""
+        """Train for some steps; train may return anything."""
         net.train(X, y, X, y, **OPTIONS)
         return True
 
     def fresh(self, hidden: tuple[int, ...], options: Options) -> Any:
-        """A net with reg as an attribute, as the later one has it."""
+        """A net with reg as an attribute, like the later net."""
         net = super().fresh(hidden, options)
         net.reg = options.get("reg", 0.0)
         return net
@@ -160,14 +160,14 @@ class FirstNet(TwoLayers):
         return [*super().probes(), self._check_predict, partial(check_training, self, self.train_name)]
 
     def _check_penalty(self) -> None:
-        """The L2 penalty, which may be twice the later nets'."""
+        """Check the L2 penalty, which may be twice that of the later nets."""
         net, (X, y) = self.build(reg=REG), self.data()
         added = self.loss(net, X, y)[1]["W1"] - self.loss(self.build(), X, y)[1]["W1"]
         self.share = 0.5 if close(added, 2 * REG * net.params["W1"]) else 1.0
         super()._check_penalty()
 
     def _check_predict(self) -> None:
-        """The class of the largest score."""
+        """Check that predict returns the classes of the largest scores."""
         net, (X, _), name = self.build(), self.data(50), self.predict_name
         labels = self.subject.array(name, self.subject.call(name, net, X), "what predict(X) returns")
         right = self.plain_scores(net, X).argmax(axis=1)
@@ -179,7 +179,7 @@ class FirstNet(TwoLayers):
 
 
 def check(subject: Subject, kind: type[TwoLayers] = TwoLayers) -> None:
-    """A net of this kind, or of two layers from the first assignment, if it has a course's own constructor."""
+    """Check a net of this kind, or of two layers from the first assignment, if its constructor is like a course's."""
     owner = net_harness.class_of(subject)
     if kind is TwoLayers and "input_size" in parameters(owner) and "reg" in parameters(getattr(owner, "loss", None)):
         kind = FirstNet

@@ -1,7 +1,7 @@
 """Spatial batch and group normalization.
 
-Where something is wrong, the function is run once more with right layers of rows in the place of those that it calls:
-what is gone then follows from them, and they have verdicts of their own.
+If something is wrong, the function is run once more with right layers of rows in place of those that it calls: faults
+that are then gone follow from these layers, which have their own verdicts.
 """
 
 import functools
@@ -24,7 +24,7 @@ from thinnet.typing import AnyArray, FloatArray
 OF_ROWS = [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
 GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
-# The axes of statistics that are taken by mistake: of (N, C, H, W) images, and of (N, G, C / G, H, W) groups.
+# The wrong axes that statistics may be taken over: of (N, C, H, W) images, and of (N, G, C / G, H, W) groups.
 OVER: dict[Axes, str] = {(0,): "over the examples only", (2, 3): "over each channel of each example"}
 OVER |= {(1,): "over the channels only", (1, 2, 3): "over each whole example", (0, 1, 2, 3): "over everything"}
 IN_GROUPS: dict[Axes, str] = {(0,): OVER[0,], (3, 4): OVER[2, 3], (1, 2): OVER[1,], (1, 2, 3, 4): OVER[1, 2, 3]}
@@ -32,7 +32,7 @@ IN_GROUPS |= {(0, 1, 2, 3, 4): "over everything", (0, 2, 3, 4): "over the exampl
 
 
 def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject], None]:
-    """The probe, once more on right layers where it has found a fault."""
+    """The probe, run once more on right layers if it has found a fault."""
 
     @functools.wraps(probe)
     def check(subject: Subject) -> None:
@@ -50,7 +50,7 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
 
 
 def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Images whose channels, places and examples differ in mean and spread."""
+    """Images whose channels, columns and examples differ in mean, and channels also in spread."""
     N, C, _, W = shape
     level = np.linspace(-2, 4, C)[:, None, None] + np.linspace(0, 1, N)[:, None, None, None] + np.linspace(0, 1, W)
     x = subject.rng.normal(size=shape) * np.linspace(1, 3, C)[:, None, None] + level
@@ -87,7 +87,7 @@ def check_batchnorm_backward(subject: Subject) -> None:
 
 
 def _columns(subject: Subject, C: int) -> tuple[int, ...]:
-    """The shape in which the code takes γ and β: (1, C, 1, 1) as the course's notebook gives them, else (C,)."""
+    """The shape in which the code takes γ and β: (1, C, 1, 1), as in the course's notebook, or (C,)."""
     x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     right = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]
     for shape in ((1, C, 1, 1), (C,)):
@@ -100,7 +100,7 @@ def _columns(subject: Subject, C: int) -> tuple[int, ...]:
 
 @_or_on_right_layers
 def check_groupnorm_forward(subject: Subject) -> None:
-    """Each group of neighboring channels of each image."""
+    """Each group of neighboring channels of each image is normalized by its own statistics."""
     x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     shape = _columns(subject, len(gamma))
     out, _ = subject.pair(subject.own, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})

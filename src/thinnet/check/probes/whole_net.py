@@ -1,7 +1,7 @@
-"""A net of three layers and its dropout in two functions, as a well-known course on deep learning has them.
+"""A net of three layers with dropout in two functions, as in a well-known course on deep learning.
 
-``forward_propagation_with_dropout(X, parameters, keep_prob)`` gives A3 and a cache of (Z1, D1, A1, W1, b1, Z2, ..., b3)
-with the examples in columns, ``backward_propagation_with_dropout(X, Y, cache, keep_prob)`` a dict of gradients.
+``forward_propagation_with_dropout(X, parameters, keep_prob)`` returns A3 and a cache (Z1, D1, A1, W1, b1, Z2, ..., b3),
+with examples as columns; ``backward_propagation_with_dropout(X, Y, cache, keep_prob)`` returns a dict of gradients.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ from thinnet.typing import AnyArray, FloatArray
 
 FORWARD, BACKWARD = "forward_propagation_with_dropout", "backward_propagation_with_dropout"
 SIZES, EXAMPLES = (12, 60, 50, 1), 80
-CACHED = 14  # values of the cache
+CACHED = 14  # values in the cache
 
 
 def check_forward(subject: Subject) -> None:
     """Both hidden layers' masks, rates and scales, and the output."""
-    subject.convention = PConvention()  # the argument says what it is
+    subject.convention = PConvention()  # the argument's name says what it means
     X, parameters, _ = _inputs(subject)
     for keep in RATES:
         out, cache = subject.pair(FORWARD, X, dict(parameters), keep)
@@ -58,12 +58,12 @@ def check_backward(subject: Subject) -> None:
 
 
 def _layer(subject: Subject, what: str, D: AnyArray, A: AnyArray, plain: FloatArray, keep: float) -> None:
-    """One hidden layer: A = plain * D / keep, D with a one for each unit kept."""
+    """One hidden layer: A = plain * D / keep, where D is 1 for each unit kept."""
     if A.shape != plain.shape:
         raise subject.stop("shape-changed", f"{what} has shape {A.shape}, expected {plain.shape}")
     if D.shape != plain.shape and 1 in D.shape:
         raise subject.stop("mask-shared-across-batch", f"{what} is masked by an array of shape {D.shape}")
-    seen = plain > 1e-3 * plain.max()  # where it is 0 anyway, nothing shows
+    seen = plain > 1e-3 * plain.max()  # zeros show nothing
     check_ratios(subject, what, A[seen] / plain[seen], [keep], [1 - keep], classic=False)
 
 
@@ -75,7 +75,7 @@ def _inputs(subject: Subject) -> tuple[FloatArray, dict[str, FloatArray], FloatA
 
 
 def _forward(subject: Subject, X: FloatArray, parameters: dict[str, FloatArray], keep: float) -> tuple[Any, ...]:
-    """A right forward pass: its cache."""
+    """The cache of a right forward pass."""
     cache: list[Any] = []
     A = X
     for layer in (1, 2):
@@ -91,7 +91,7 @@ def _forward(subject: Subject, X: FloatArray, parameters: dict[str, FloatArray],
 def _gradients(
     X: FloatArray, Y: FloatArray, cache: tuple[Any, ...], keep: float
 ) -> tuple[dict[str, AnyArray], dict[str, tuple[Alternative, ...]]]:
-    """The right gradients, in the order in which they follow from each other, and wrong ones that are known."""
+    """The right gradients, in the order in which they are computed, and known wrong ones."""
     _, D1, A1, _, _, _, D2, A2, W2, _, _, A3, W3, _ = cache
     right: dict[str, AnyArray] = {}
     known: dict[str, tuple[Alternative, ...]] = {}

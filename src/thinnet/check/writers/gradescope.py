@@ -7,9 +7,9 @@ from thinnet.check.report import Report
 
 
 def results(report: Report, points: Mapping[str, float]) -> dict[str, Any]:
-    """What Gradescope reads; a function has one point, or as many as `points` says.
+    """The content of results.json; a function is worth one point, or as many as `points` says.
 
-    One that could not be checked has none, unless `points` names it and no other of its name could be.
+    One that could not be checked is worth none, unless `points` names it and no other of that name could be checked.
 
     Source: https://gradescope-autograders.readthedocs.io/en/latest/specs/ ("Output Format").
     """

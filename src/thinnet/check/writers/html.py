@@ -1,4 +1,4 @@
-"""The report as one page of HTML that needs nothing else; everything in it is escaped."""
+"""The report as a self-contained HTML page; all text in it is escaped."""
 
 from html import escape
 from importlib import resources

@@ -1,4 +1,4 @@
-"""The report as JUnit XML, which most test runners' pages show: one test case for each function."""
+"""The report as JUnit XML, which most test runners can show: one test case per function."""
 
 import re
 from xml.etree import ElementTree
@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from thinnet.check.findings import FunctionReport
 from thinnet.check.report import Report
 
-FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 cannot hold
+FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # not allowed in XML 1.0
 
 
 def xml(report: Report) -> str:

@@ -15,7 +15,7 @@ COLORS = {"right": "32", "wrong": "1;31", "not checked": "33", "note": "33", "fa
 def file_table(
     name: str, convention: PConvention, functions: Iterable[FunctionReport], color: bool = False, prints: bool = False
 ) -> str:
-    """All functions of a file, and under each what was found; `prints` adds what the code printed."""
+    """All functions of a file, each with its findings; `prints` adds what the code printed."""
     lines = [_paint(name, "1", color)]
     if convention.means:
         lines.append(str(convention))
@@ -56,7 +56,7 @@ def _wrapped(text: str, first: str, rest: str) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """Without the control characters that could steer a terminal."""
+    """The text without control characters, which could manipulate a terminal."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
