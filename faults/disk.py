@@ -1,4 +1,4 @@
-"""The disk full in the middle of a save: said in words, and the checkpoint before it stays whole."""
+"""A disk that fills up during a save: the error says so, and the previous checkpoint stays intact."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _interrupted_run(folder: Path) -> None:
 
 
 def _check_limit(folder: Path, limit: int) -> None:
-    """Go on under a limit of the file size, in a process of its own; the next save must fail in words."""
+    """Continue in a child process with a file size limit; the next save must fail with the documented error."""
     before = {path.name: path.read_bytes() for path in folder.glob("*step-*")}
 
     def work() -> int:
@@ -83,7 +83,7 @@ def _check_end(folder: Path) -> None:
 
 
 def _on_a_full_file_system() -> Figure:
-    """A tmpfs with room for a few checkpoints, where one can be mounted."""
+    """Save on a tmpfs with room for a few checkpoints, if one can be mounted."""
     fault = "a save on a tmpfs that is full"
     with tempfile.TemporaryDirectory() as name:
         options = ["-t", "tmpfs", "-o", "size=400k", "none", name]

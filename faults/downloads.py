@@ -1,4 +1,4 @@
-"""Downloads that go wrong, from a server on the loopback interface: a whole folder, or DataError and nothing."""
+"""Downloads that go wrong, from a server on the loopback interface: a complete folder, or DataError and no files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from thinnet.errors import DataError
 FILES = {"first": bytes(range(256)) * 40, "second": b"two"}
 FOLDER = "some-data"
 TIMEOUT = 1.0  # seconds that a server may be silent
-WAITS: list[float] = []  # seconds between the pieces that are served slowly
+WAITS: list[float] = []  # seconds between the pieces of a slow answer
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
 
 
@@ -57,13 +57,13 @@ def run(share: float) -> Iterator[Figure]:
 
 
 def _check_slow(server: _Server) -> None:
-    """Served slowly, it must come, unless the whole machine stood still for longer than the time-out; then again."""
+    """A slow download must arrive; if the whole machine stalled for longer than the time-out, try again."""
     while True:
         WAITS.clear()
         try:
             return server.check("slow", [_slowly] * 2, whole=True)
         except AssertionError:
-            time.sleep(0.5)  # for the server to notice, too
+            time.sleep(0.5)  # let the server notice, too
             if max(WAITS) < TIMEOUT:
                 raise
 
@@ -79,14 +79,14 @@ def _packed() -> bytes:
 
 
 class _Server:
-    """What answers the next request, and where."""
+    """The server's URL, and the function that answers the next request."""
 
     def __init__(self, url: str, packed: bytes) -> None:
         self.url, self.packed = url, packed
         self.answer: Answer = _send
 
     def check(self, what: str, answers: list[Any], whole: bool) -> None:
-        """Fetch the archive once for each answer: it must come whole, or not at all."""
+        """Fetch the archive once per answer: it must arrive complete if `whole`, else not at all."""
         sums = {name: md5(content, usedforsecurity=False).hexdigest() for name, content in FILES.items()}
         md5_sum = md5(self.packed, usedforsecurity=False).hexdigest()
         archive = Archive(f"{self.url}/data.tar.gz", md5_sum, FOLDER, sums, attempts=1, timeout=TIMEOUT)

@@ -1,4 +1,4 @@
-"""What a fault comes to: how often it was tried, what came of it, and how long that took."""
+"""The results of a fault: how often it was tried, what happened, and how long it took."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table."""
+    """One row of the table."""
 
     fault: str
     times: str

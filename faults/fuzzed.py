@@ -1,4 +1,4 @@
-"""The long runs of what tests/test_fuzz.py does shortly."""
+"""Long runs of the checks that tests/test_fuzz.py runs briefly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: each run is resumed until it is finished, and must end as if nothing had happened."""
+"""SIGKILL at random moments: each run is resumed until it finishes, and must end as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run(share: float) -> Iterator[Figure]:
     kills = max(4, round(200 * share))
     rng = random.Random(0)
     killed = runs = leftovers = early = 0
-    _seconds_of_a_run()  # whatever is compiled or read for the first time
+    _seconds_of_a_run()  # a warm-up, which compiles and loads things
     longest = _seconds_of_a_run() / 2
     for mask in cycle(("element", "batch")):
         with tempfile.TemporaryDirectory() as name:
@@ -42,7 +42,7 @@ def run(share: float) -> Iterator[Figure]:
 
 
 def _between_writing_and_removing() -> Figure:
-    """Kills at the one moment at which three checkpoints are there, in the middle of training and at its end."""
+    """Kill at the one moment when three checkpoints exist: early in training, halfway, and at the end."""
     kills = 0
     for mask in ("element", "batch"):
         with tempfile.TemporaryDirectory() as name:
@@ -88,7 +88,7 @@ def _seconds_of_a_run() -> float:
 
 
 def _ends_within(mask: str, folder: Path, seconds: float) -> bool:
-    """Go on with the run in another process; False if that had to be killed after so many seconds."""
+    """Continue the run in another process; False if it had to be killed after `seconds`."""
     child = training.in_child(lambda: training.go_on(mask, folder).train() is None)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -97,7 +97,7 @@ def _ends_within(mask: str, folder: Path, seconds: float) -> bool:
             break
         time.sleep(min(0.002, seconds))
     else:
-        os.kill(child, signal.SIGKILL)  # one that has ended already keeps its number until it is waited for
+        os.kill(child, signal.SIGKILL)  # one that has already ended keeps its PID until it is waited for
         _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return False
@@ -108,7 +108,7 @@ def _ends_within(mask: str, folder: Path, seconds: float) -> bool:
 def _check(mask: str, folder: Path) -> None:
     finished = training.go_on(mask, folder)
     assert finished.iteration == training.NUM_STEPS
-    finished.train()  # takes no step; puts the best weights in place, as training does at its end
+    finished.train()  # takes no steps; restores the best weights, as training does at its end
     assert training.outcome(finished) == training.uninterrupted(mask)
     assert _steps(folder) == [training.NUM_STEPS - 1, training.NUM_STEPS]
     assert not any(folder.glob(".step-*"))

@@ -1,4 +1,4 @@
-"""Two processes on one folder: the second is refused, and the first does not notice."""
+"""Two processes on one folder: the second is refused, and the first is not affected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thinnet.training.state import TrainingState
 
 
 class _Wait(Callback):
-    """Tell the other process that training is under way, and wait for its word."""
+    """Tell the other process that training is under way, and wait for its answer."""
 
     def __init__(self, tell: int, hear: int) -> None:
         self.tell, self.hear = tell, hear

@@ -1,6 +1,6 @@
-"""Do to Thinnet what goes wrong in practice, and write what came of it into RELIABILITY.md: `make faults`.
+"""Try on Thinnet what goes wrong in practice, and write the results to RELIABILITY.md: `make faults`.
 
-It stops at the first promise that is not kept, and then writes nothing.
+It stops at the first broken promise, and then writes nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _timed(figures: Iterator[Figure]) -> Iterator[Figure]:
-    """The figures, each with the seconds that it took, printed as they come."""
+    """The figures, each with the seconds it took, printed as they come in."""
     started = time.perf_counter()
     for figure in figures:
         now = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The short training that is killed, starved and disturbed: a small net on digits, a checkpoint at every step."""
+"""The short training run that is killed and disturbed: a small net on digits, with a checkpoint at every step."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def net(mask: Any) -> FullyConnectedNet:
 
 
 def solver(mask: str, folder: Path | None = None) -> Solver:
-    """The run from its beginning; with checkpoints if there is a folder for them."""
+    """The run from the start; with checkpoints if there is a folder for them."""
     every = None if folder is None else 1
     options: dict[str, Any] = {"batch_size": 20, "epochs": 4, "verbose": False}
     return Solver(net(mask), data(), checkpoint_dir=folder, checkpoint_every=every, progress=False, **options)
 
 
 def go_on(mask: str, folder: Path) -> Solver:
-    """The run from where it was interrupted, or from its beginning."""
+    """The run from where it was interrupted, or from the start."""
     if any(folder.glob("step-*")):
         return Solver.resume(folder, data(), progress=False)
     return solver(mask, folder)
 
 
 def outcome(solver: Solver) -> tuple[Any, ...]:
-    """What a run leaves: weights, running statistics, moments, losses and accuracies, to the last bit."""
+    """The result of a run, bit for bit: weights, running statistics, moments, losses and accuracies."""
     net, history = solver.model, solver.history
     moments = [value if key == "t" else value.tobytes() for key, value in solver.optimizer.state.items()]
     recorded = history.loss, history.epoch, history.train_accuracy, history.val_accuracy, solver.best_val_accuracy
@@ -55,7 +55,7 @@ def uninterrupted(mask: str) -> tuple[Any, ...]:
 
 
 def in_child(work: Callable[[], int]) -> int:
-    """Start `work` in a process of its own; return its number. What `work` returns is the exit status."""
+    """Start `work` in a child process and return its PID. What `work` returns is the exit status."""
     child = os.fork()
     if child == 0:
         status = 99

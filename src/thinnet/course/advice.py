@@ -1,4 +1,4 @@
-"""What to do about a notebook that stopped, by what its error says."""
+"""What to do about a notebook that failed, based on its error message."""
 
 import re
 import sys
@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from thinnet.course.finder import PACKAGES
 
 MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
-MENDS = {  # by the beginning of the failure
+MENDS = {  # by a pattern for the start of the failure
     r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
     "the dot, or leave the import out.",
     r"(TypeError|AttributeError): .*NoneType": "Something is None: an exercise asks you to fill it in, or a function "
@@ -65,7 +65,7 @@ FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "ca
 
 
 def advice(failure: str, source: str) -> str:
-    r"""What to do about a failure of a kind that is known, as a line to follow; or nothing.
+    r"""What to do about a known kind of failure, as a line to append to it; "" for other kinds.
 
     >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
     '\nIf cs682 is the course under another name, run with --package cs682.'
@@ -97,7 +97,7 @@ def advice(failure: str, source: str) -> str:
 
 
 def unknown_package(source: str, known: Collection[str]) -> str:
-    """The name by which a notebook knows the course's package, where it is neither a course's nor `known`; else "".
+    """The notebook's name for the course's package, if that is neither a course's own nor in `known`; else "".
 
     >>> unknown_package("from cs682.layers import *", ()), unknown_package("from cs231n.layers import *", ())
     ('cs682', '')
@@ -106,5 +106,5 @@ def unknown_package(source: str, known: Collection[str]) -> str:
 
 
 def _courses(source: str) -> list[str]:
-    """The packages of which a notebook imports modules that are called as a course's are."""
+    """The packages from which a notebook imports modules that are named like a course's."""
     return re.findall(rf"^\s*(?:from|import)\s+(\w+)\.(?:\w+\.)?(?:{'|'.join(MODULES)})\b", source, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The courses' convolutional net, on whatever modules of layer functions stand beside it."""
+"""The courses' convolutional net, built on whatever modules of layer functions are next to it."""
 
 from types import ModuleType
 from typing import Any
@@ -17,10 +17,10 @@ class ThreeLayerConvNet:
     modules whose functions are called.
 
     Raises:
-        ArgumentError: with `use_batchnorm`, which the course leaves open.
+        ArgumentError: with `use_batchnorm`, which the course leaves undefined.
     """
 
-    layers: ModuleType  # set by the class of each package
+    layers: ModuleType  # set by each package's class
     layer_utils: ModuleType
     conv_layer_utils: ModuleType
 
@@ -56,7 +56,7 @@ class ThreeLayerConvNet:
         W1, b1, W2, b2, W3, b3 = (self.params[name] for name in ("W1", "b1", "W2", "b2", "W3", "b3"))
         conv_param = {"stride": 1, "pad": (W1.shape[2] - 1) // 2}
         pool_param = {"pool_height": 2, "pool_width": 2, "stride": 2}
-        # X is not cast to dtype: the course does not either, and its figures are those of the wider of the two.
+        # X is not cast to dtype: the course does not either, so its results have the wider of the two dtypes.
         h, conv_cache = self.conv_layer_utils.conv_relu_pool_forward(X, W1, b1, conv_param, pool_param)
         h, hidden_cache = self.layer_utils.affine_relu_forward(h, W2, b2)
         scores, last_cache = self.layers.affine_forward(h, W3, b3)

@@ -1,4 +1,4 @@
-"""Stand-ins for ``google.colab``: whatever a notebook asks of it does nothing, and says so."""
+"""Stand-ins for ``google.colab``, whose functions do nothing and say so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = "google.colab"
 
 
 class Nothing(dict[str, Any]):
-    """What a stand-in returns: an empty dict, which ``with`` takes too, and of which a notebook shows nothing."""
+    """What a stand-in returns: an empty dict that also works in ``with`` and that a notebook does not display."""
 
     def __enter__(self) -> Nothing:
         return self
@@ -28,7 +28,7 @@ class Nothing(dict[str, Any]):
 
 
 class StandIn(ModuleType):
-    """``google.colab``, whose names are modules, or one of them, whose names are functions that do nothing."""
+    """``google.colab``, whose attributes are modules, or one of those, whose functions do nothing."""
 
     say: Callable[[str, str], None]
 
@@ -45,7 +45,7 @@ class StandIn(ModuleType):
         return nothing
 
 
-# The last of the finders, so that the real package wins, where there is one.
+# Added after the other finders, so that the real package wins if there is one.
 FINDER = StandInFinder(
     lambda name, path: name == "google" or f"{name}.".startswith(f"{ROOT}."),
     lambda name: ModuleType(name) if name == "google" else StandIn(name),
@@ -53,20 +53,20 @@ FINDER = StandInFinder(
 
 
 class Unfilled(ast.NodeTransformer):
-    """Lets ``assert FOLDERNAME is not None`` pass: the folder on Drive, which only Colab needs, may stay unnamed.
+    """Lets ``assert FOLDERNAME is not None`` pass: only Colab needs the name of a folder on Drive.
 
     >>> ast.unparse(Unfilled().visit(ast.parse("assert FOLDERNAME is not None, 'Enter the foldername.'")))
     'pass'
     """
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        """Leave out the assertion, and only that."""
+        """Replace that assertion, and no other, with ``pass``."""
         names = {inner.id for inner in ast.walk(node.test) if isinstance(inner, ast.Name)}
         return ast.copy_location(ast.Pass(), node) if names == {"FOLDERNAME"} else node
 
 
 def install(say: Callable[[str, str], None]) -> None:
-    """Make ``google.colab`` importable, where it is not; `say` is called with what was asked for and why not.
+    """Make ``google.colab`` importable if it is not; `say` is called with what was called and why nothing happened.
 
     >>> install(lambda what, why: print(what, "-", why))
     >>> from google.colab import drive

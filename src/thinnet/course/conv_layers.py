@@ -1,6 +1,6 @@
-"""The courses' layers of images, (N, C, H, W): their signatures and dictionaries around those of `thinnet.layers`.
+"""The courses' layers for images, (N, C, H, W): those of `thinnet.layers` with the courses' signatures and dicts.
 
-The courses have a naive and a fast version of some; here both are one function, under both names.
+The courses have a naive and a fast version of some layers; here both are the same function under two names.
 """
 
 from typing import Any
@@ -20,12 +20,12 @@ __all__ = [
 
 
 def whole(value: Any) -> Any:
-    """An integer for a float that is one: handouts of Python 2 halve sizes by ``/``."""
+    """Convert floats with an integer value to int: Python 2 handouts halve sizes with ``/``."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def conv_forward_naive(x: AnyArray, w: AnyArray, b: AnyArray, conv_param: dict[str, Any]) -> tuple[FloatArray, Any]:
-    """Convolution by ``conv_param["stride"]`` and ``["pad"]``; the cache is (x, w, b, conv_param)."""
+    """Convolution with ``conv_param["stride"]`` and ``["pad"]``; the cache is (x, w, b, conv_param)."""
     stride, padding = (whole(entry("conv_param", conv_param, key)) for key in ("stride", "pad"))
     return layers.conv_forward(*floats(x, w, b), stride=stride, padding=padding)[0], (x, w, b, conv_param)
 
@@ -39,13 +39,13 @@ def conv_backward_naive(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatAr
 
 
 def max_pool_forward_naive(x: AnyArray, pool_param: dict[str, Any]) -> tuple[FloatArray, Any]:
-    """Max pooling by ``pool_param["pool_height"]``, ``["pool_width"]`` and ``["stride"]``."""
+    """Max pooling with ``pool_param["pool_height"]``, ``["pool_width"]`` and ``["stride"]``."""
     options = {key: whole(entry("pool_param", pool_param, key)) for key in ("pool_height", "pool_width", "stride")}
     return layers.max_pool_forward(*floats(x), **options)
 
 
 def max_pool_backward_naive(dout: AnyArray, cache: Any) -> FloatArray:
-    """The gradient dx; of several equal maxima in a window the first has it."""
+    """The gradient dx; among equal maxima in a window, the first gets it."""
     return layers.max_pool_backward(floats(dout)[0], cache)
 
 
@@ -66,7 +66,7 @@ def spatial_batchnorm_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, 
 def spatial_groupnorm_forward(
     x: AnyArray, gamma: AnyArray, beta: AnyArray, G: int, gn_param: dict[str, Any]
 ) -> tuple[FloatArray, Any]:
-    """Normalization of each of G groups of channels; gamma and beta have C elements, as (C,) or (1, C, 1, 1)."""
+    """Normalization over each of G groups of channels; gamma and beta have shape (C,) or (1, C, 1, 1)."""
     x, scale, shift = floats(x, np.ravel(gamma), np.ravel(beta))
     out, cache = layers.spatial_groupnorm_forward(x, scale, shift, groups=G, eps=gn_param.get("eps", 1e-5))
     return out, (cache, np.shape(gamma), np.shape(beta))

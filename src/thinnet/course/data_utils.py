@@ -24,10 +24,10 @@ ABSENT = (
 def get_CIFAR10_data(
     num_training: int = 49000, num_validation: int = 1000, num_test: int = 1000, subtract_mean: bool = True
 ) -> dict[str, AnyArray]:
-    """The courses' dict X_train, y_train, X_val, y_val, X_test, y_test, found as `thinnet.load_cifar10` finds it.
+    """The courses' dict X_train, y_train, X_val, y_val, X_test, y_test, located as by `thinnet.load_cifar10`.
 
-    Images are float64 of shape (N, 3, 32, 32), which is 1.2 GB for all of them; with `subtract_mean` the mean
-    training image is taken off every one.
+    Images are float64 of shape (N, 3, 32, 32), which is 1.2 GB for all of them; with `subtract_mean`, the mean
+    training image is subtracted from each.
 
     Raises:
         DataError: if CIFAR-10 cannot be found or read, or has fewer images.
@@ -44,16 +44,16 @@ def get_CIFAR10_data(
         rows, labels = getattr(data, f"X_{split}"), getattr(data, f"y_{split}")
         if rows is not None:
             images = rows.astype(np.float64)
-            images -= mean  # in place, since there is hardly room for two arrays of that size
+            images -= mean  # in place, since memory may not hold two arrays of that size
             result[f"X_{split}"] = images.reshape(-1, *IMAGE_SHAPE)
             result[f"y_{split}"] = labels
     return result
 
 
 def load_CIFAR10(ROOT: str | os.PathLike[str]) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
-    """All of the folder ``cifar-10-batches-py``: float64 images of shape (N, 32, 32, 3), and labels.
+    """Everything in the folder ``cifar-10-batches-py``: float64 images of shape (N, 32, 32, 3), and labels.
 
-    Where it is not there, the images are those that `thinnet.load_cifar10` finds without downloading, which is said.
+    If the folder is missing, read what `thinnet.load_cifar10` finds without downloading, and say so.
 
     Raises:
         DataError: if a file is missing or damaged.
@@ -63,7 +63,7 @@ def load_CIFAR10(ROOT: str | os.PathLike[str]) -> tuple[FloatArray, IntArray, Fl
 
 
 def load_CIFAR_batch(filename: str | os.PathLike[str]) -> tuple[FloatArray, IntArray]:
-    """One batch file: float64 images of shape (N, 32, 32, 3), and labels; found as `load_CIFAR10` finds the folder.
+    """One batch file: float64 images of shape (N, 32, 32, 3), and labels; located as by `load_CIFAR10`.
 
     Raises:
         DataError: if the file is missing or damaged.
@@ -74,9 +74,9 @@ def load_CIFAR_batch(filename: str | os.PathLike[str]) -> tuple[FloatArray, IntA
 
 
 def lend_images(namespace: dict[str, Any]) -> None:
-    """Let ``open``, in the cells too whose names these are, find CIFAR-10 where the folder that is meant is not there.
+    """Make ``open``, also in the cells that use this namespace, find CIFAR-10 if the given folder is missing.
 
-    A student's own ``load_CIFAR10`` looks for the files where they were on the student's machine.
+    A student's own ``load_CIFAR10`` looks for the files where they are on the student's machine.
     """
     plain = builtins.open
 
@@ -103,7 +103,7 @@ def _found(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
     return found or folder
 
 
-_tell = cache(say)  # once for all the files of a folder
+_tell = cache(say)  # only once for all files of a folder
 
 
 def _channels_last(X: AnyArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The courses' dialects: what ``p`` means, how the net's arguments are called, and which dialect is in force."""
+"""The courses' dialects: what ``p`` means, what the net's arguments are called, and which dialect is in force."""
 
 import math
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ class Dialect:
     """One course's way of writing dropout.
 
     Attributes:
-        name: what `thinnet.course.activate` takes.
-        years: the course and its years, to be shown.
+        name: the name for `thinnet.course.activate`.
+        years: the course and its years, for display.
         p_means: whether ``p`` is the probability of dropping or of keeping a unit.
         dropout_argument: the net's argument for p.
-        none: the values of it for which the net has no dropout layers. In nndl 1 is not among them: it keeps every
-            unit, but masks are drawn, as the course's recorded figures need.
-        normalization_argument: the net's argument for normalization, and `normalization_default`, what it is when not
-            given.
+        none: the values of p for which the net has no dropout layers. In nndl, 1 is not one of them: it keeps every
+            unit, but masks are still drawn, which the course's recorded results require.
+        normalization_argument: the net's argument for normalization.
+        normalization_default: its default.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Dialect:
 
     @property
     def dropout_default(self) -> float:
-        """The net's argument for p where it is not given."""
+        """The default of the net's argument for p."""
         return self.none[0]
 
     def allows(self, p: Any) -> bool:
-        """Whether `p` can be the probability that it is in this dialect."""
+        """Whether `p` is a valid probability in this dialect."""
         try:
             number = math.nan if isinstance(p, str) else float(p)
         except (TypeError, ValueError):
@@ -55,7 +55,7 @@ class Dialect:
         return 0 <= number < 1 if self.p_means == "drop" else 0 < number <= 1
 
     def takes(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether the net has those of `arguments` that are for dropout and normalization, with these values.
+        """Whether the net accepts those of `arguments` that are for dropout and normalization, with these values.
 
         >>> [name for name, dialect in DIALECTS.items() if dialect.takes({"dropout": 1, "normalization": None})]
         ['cs231n-2018']
@@ -65,7 +65,7 @@ class Dialect:
         return not (ARGUMENTS - own) & arguments.keys() and (p in self.none or self.allows(p))
 
     def rate(self, p: Any, arguments: Mapping[str, Any] | None = None) -> float:
-        """The fraction dropped that `p` stands for; `arguments` are those of the net that it came with.
+        """The dropout rate that `p` stands for; `arguments` are those passed to the net, for advice in the error.
 
         >>> DIALECTS["cs231n-2017"].rate(0.25), DIALECTS["nndl"].rate(0.25)
         (0.25, 0.75)
@@ -95,7 +95,7 @@ DIALECTS: dict[str, Dialect] = {
     )
 }
 
-# What the net calls p and normalization, in one dialect or another.
+# The net's arguments for p and normalization, in all dialects.
 ARGUMENTS = {
     name for dialect in DIALECTS.values() for name in (dialect.dropout_argument, dialect.normalization_argument)
 }

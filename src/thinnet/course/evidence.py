@@ -1,6 +1,6 @@
-"""What the code of a notebook says about its dialect: imports, names of arguments, and what "no dropout" is.
+"""What a notebook's code says about its dialect: imports, argument names, and the value for "no dropout".
 
-A dialect is asked for only where those that fit would give other figures; one that does not fit is refused.
+A dialect must be given only if those that fit would give different results; one that does not fit is refused.
 """
 
 import ast
@@ -21,24 +21,24 @@ RECORDED = re.compile(r"p = +([0-9.]+)\s.*?[Ff]raction of train\S* output set to
 
 @dataclass
 class Evidence:
-    """What was found."""
+    """What was found in the code."""
 
-    courses: dict[str, str] = field(default_factory=dict)  # those whose layers or nets are imported, and the import
-    arguments: list[str] = field(default_factory=list)  # of the net, such as tell years apart
-    values: set[float] = field(default_factory=set)  # those that p has in the net, as far as they are written out
-    imported: list[str] = field(default_factory=list)  # all modules, and names of modules
+    courses: dict[str, str] = field(default_factory=dict)  # whose layers or nets are imported, and the import
+    arguments: list[str] = field(default_factory=list)  # of the net, those that differ between dialects
+    values: set[float] = field(default_factory=set)  # of p in the net, as far as they are literals
+    imported: list[str] = field(default_factory=list)  # all modules, and names in modules
     uses_dropout: bool = False  # whether anything depends on what p means
 
 
 @dataclass(frozen=True)
 class Own:
-    """What is somebody's own: courses, with all their layers and nets, and modules that define ``dropout_forward``."""
+    """The student's own code: courses with all their layers and nets, and modules that define ``dropout_forward``."""
 
     courses: Collection[str] = ()
     modules: Collection[str] = ()
 
     def has_dropout(self, found: Evidence) -> bool:
-        """Whether p means what their own functions make of it."""
+        """Whether the student's own functions decide what p means."""
         if not found.courses:
             return not set(self.modules).isdisjoint(found.imported)
         return all(
@@ -54,15 +54,15 @@ def choose_dialect(
     recorded: str = "",
     package: str = "",
 ) -> tuple[str, str]:
-    """The dialect of a notebook, or the one that was asked for, if it fits; and why it is that one.
+    """The dialect of a notebook, or the requested one if it fits; and the reason.
 
-    There is no reason, but "", where the notebook has nothing to do with it.
-    No dialect has a say in what is the student's `own`.  What the author got printed, `recorded`, decides where the
-    code leaves two meanings of p.  `package` is a name of the course that has to be made known, too.
+    The reason is "" if nothing in the notebook depends on the dialect.
+    The student's `own` code needs no dialect.  If the code allows both meanings of p, the author's `recorded` output
+    decides.  `package` is an unknown name for the course's package, which the error message then also mentions.
 
     Raises:
         ArgumentError: if there is no such dialect.
-        DialectError: if it does not fit, or none is given and those that fit would give other figures.
+        DialectError: if it does not fit, or none is given and those that fit would give different results.
 
     >>> choose_dialect([ast.parse("from cs231n.layers import *; FullyConnectedNet([5], dropout_keep_ratio=0.5)")])
     ('cs231n-2021', 'by the import of cs231n.layers and the argument dropout_keep_ratio')
@@ -94,7 +94,7 @@ def choose_dialect(
 
 
 def _latest(fitting: list[str]) -> str:
-    """Of dialects that give the same figures, the newest: of nndl's, the first."""
+    """The newest of dialects that give the same results; for nndl, the first."""
     return fitting[0] if DIALECTS[fitting[0]].package == "nndl" else [n for n in fitting if n.startswith("cs")][-1]
 
 
@@ -113,7 +113,7 @@ def _missing_dialect(fitting: list[str], reasons: list[str], package: str) -> st
 
 
 def _recorded_meaning(recorded: str) -> str:
-    """What p was for the author, by the fraction of zeros that the notebook has printed; "" where that is not clear."""
+    """What p meant for the author, judging by the fractions of zeros in the recorded output; "" if that is unclear."""
     pairs = [(float(p.strip(".")), float(zeros.strip("."))) for p, zeros in RECORDED.findall(recorded)]
     informative = {p: zeros for p, zeros in pairs if abs(p - 0.5) > 0.05}
     drops = [abs(zeros - p) < 0.02 for p, zeros in informative.items()]
@@ -122,8 +122,8 @@ def _recorded_meaning(recorded: str) -> str:
 
 
 def _fitting(found: Evidence) -> tuple[list[str], list[str]]:
-    """The dialects that fit, and the reasons; values that contradict all else are no reason."""
-    every, signs = [*DIALECTS.values()], []  # what was seen, and which dialects have that
+    """The dialects that fit, and the reasons; a sign that contradicts all earlier ones is ignored."""
+    every, signs = [*DIALECTS.values()], []  # what was seen, and the dialects that have it
     for course, seen in found.courses.items() if len(found.courses) == 1 else ():
         signs.append((f"the import of {seen}", [known for known in every if known.package == course]))
     for name in found.arguments:
@@ -159,29 +159,29 @@ def _read(cells: list[ast.Module]) -> Evidence:
                 found.arguments.append(name)
             if not name or name in OF_P:
                 found.values |= values
-                # 0 or 1 alone may be no dropout, which the arguments' values tell; everything else depends on p.
+                # 0 or 1 alone may mean no dropout, and `values` covers that; anything else depends on what p means.
                 found.uses_dropout |= not values or not values <= {0, 1} or len(values) == 2
         found.uses_dropout |= _calls_dropout(node)
     its_own = any(isinstance(node, ast.FunctionDef) and node.name == "dropout_forward" for node in nodes)
-    found.uses_dropout &= bool(found.courses) or not its_own  # in which p means what the notebook itself says
+    found.uses_dropout &= bool(found.courses) or not its_own  # where the notebook itself decides what p means
     return found
 
 
 def _course(name: str) -> str:
-    """The course whose layers or nets a module has; both courses have ``cs231n.solver`` and the like."""
+    """The course whose layers or nets a module has; "" for ``cs231n.solver`` and the like, which both courses have."""
     outer = re.match(r"\w+\.(?=(cs231n|nndl)\b)", name)  # assignment2.cs231n.layers
     root, _, rest = name.removeprefix(outer.group() if outer else "").partition(".")
     part = rest.partition(".")[0]
     if root == "nndl":
         return "nndl"
-    # Only Stanford's course has a package classifiers, whatever the one around it is called.
+    # Only Stanford's course has a package classifiers, whatever its parent package is called.
     return "cs231n" if part == "classifiers" or (root == "cs231n" and part in ("layers", "layer_utils")) else ""
 
 
 def _arguments_of(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Arguments that tell dialects apart, in calls, in dicts that may be handed over with two stars, and in classes.
+    """Arguments that differ between dialects: in calls, in dicts that may be passed with ``**``, and in ``__init__``.
 
-    p by its position has no name.
+    The name of a positional p is "".
     """
     if isinstance(node, ast.Call):
         yield from ((keyword.arg, keyword.value) for keyword in node.keywords if keyword.arg in ARGUMENTS)
@@ -204,7 +204,7 @@ def _calls_dropout(node: ast.AST) -> bool:
 
 
 def _literals(nodes: list[ast.AST]) -> dict[str, list[ast.expr]]:
-    """What is assigned to each name, looped over by it, or its default as an argument."""
+    """For each name, what is assigned to it, what it loops over, and its default as an argument."""
     known: dict[str, list[ast.expr]] = {}
     for node in nodes:
         if isinstance(node, ast.Assign | ast.For | ast.comprehension):
@@ -225,7 +225,7 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _values(node: ast.expr, literals: dict[str, list[ast.expr]], seen: frozenset[str] = frozenset()) -> set[float]:
-    """The numbers that an expression can be, as far as they are written out."""
+    """The numbers that an expression can evaluate to, as far as they are literals."""
     if isinstance(node, ast.Constant):
         plain: Any = node.value
         return {float(plain)} if isinstance(plain, int | float) and not isinstance(plain, bool) else set()

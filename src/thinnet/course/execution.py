@@ -1,4 +1,4 @@
-"""A kernel of this very Python, in which a notebook's cells run."""
+"""Runs a notebook's cells in a kernel of the current Python."""
 
 import asyncio
 import atexit
@@ -15,7 +15,7 @@ from typing import Any
 from thinnet.bars import bars
 from thinnet.old_python import of_a_library
 
-OWN_WARNINGS = (  # a kernel's about itself, when it starts and when it ends
+OWN_WARNINGS = (  # from the kernel itself, when it starts and stops
     "ignore:There is no current event loop:DeprecationWarning",
     "ignore::PendingDeprecationWarning:ipykernel.kernelbase",
 )
@@ -40,7 +40,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
     client = nbclient.NotebookClient(
         document,
         timeout=None,
-        startup_timeout=600,  # a busy machine takes its time
+        startup_timeout=600,  # a busy machine may be slow
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         extra_arguments=["--log-level=ERROR", f"--IPKernelApp.exec_lines={line}"],
@@ -53,7 +53,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
             tempfile.TemporaryDirectory(prefix="thinnet-") as connection,
             bars()(total=total, unit="cell", file=sys.stderr, disable=not progress) as bar,
         ):
-            # Not as an argument: the client shuts down only what it takes for its own.
+            # Not passed as an argument: the client shuts down only a kernel that it considers its own.
             client.km = manager = _kernel_manager(Path(connection))
             client.on_cell_complete = lambda **_: bar.update()
             client.on_cell_executed = lambda cell, **_: merge_streams(cell)
@@ -89,9 +89,9 @@ def _how_it_died(manager: Any) -> str:
 
 
 def merge_streams(cell: Any) -> None:
-    """Make one output of all that a cell printed, and one of all its warnings, without what was written over.
+    """Merge all that a cell printed into one output, and all its warnings into another, without overwritten text.
 
-    nbclient could do it, in a time that grows with the square of the longest line.
+    nbclient could do it too, but in time quadratic in the length of the longest line.
     """
     parts: dict[str, list[str]] = {}
     merged = []
@@ -103,14 +103,14 @@ def merge_streams(cell: Any) -> None:
     for output in merged:
         if output.output_type == "stream":
             output.text = OVERWRITTEN.sub("", "".join(parts[output.name]))
-    for i, (one, other) in enumerate(pairwise(merged)):  # which of the two is seen first is chance
+    for i, (one, other) in enumerate(pairwise(merged)):  # their order of arrival is random
         if (one.get("name"), other.get("name")) == ("stderr", "stdout"):
             merged[i : i + 2] = other, one
     cell.outputs = merged
 
 
 def _where(traceback: str) -> list[str]:
-    """The last frame of the notebook or of a module beside it, as far as there is one, rather than a library's."""
+    """The last frame, if any, from the notebook or a module next to it, rather than from a library."""
     for frame in reversed(traceback.split("\n\n")):
         start = re.search(r"^ *(?:Cell In|File ([^<].*?):\d+)", frame, re.MULTILINE)
         if start and not of_a_library(os.path.expanduser(start[1] or "")):
@@ -119,7 +119,7 @@ def _where(traceback: str) -> list[str]:
 
 
 def _source(begun: list[Any]) -> list[str]:
-    """The last of some cells, as it stands in the notebook."""
+    """The source of the last code cell that was started."""
     code = [cell.source for cell in begun if cell.cell_type == "code"]
     return [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
 
@@ -144,10 +144,10 @@ def _interrupt_gently(client: Any) -> None:
 
 
 def _kernel_manager(connection: Path) -> Any:
-    """A manager of kernels that run this very Python with these very warning filters, and soon: without a debugger.
+    """A manager of kernels with the current Python and its warning filters, and no debugger, for a quick start.
 
-    It talks to them through files in the folder `connection`: of two notebooks that start at once, each may find the
-    same TCP port free. Where the path of that folder is too long for a socket, ports must do.
+    It talks to them through sockets in the folder `connection`, since two notebooks that start at the same time may
+    pick the same free TCP port. If the path of that folder is too long for a socket, it uses ports.
     """
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager

@@ -1,4 +1,4 @@
-"""The courses' fast layers, which are the same functions as their naive ones here, and what those are made of there."""
+"""The courses' fast layers, here the same functions as the naive ones, and the im2col functions behind theirs."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def col2im_6d_cython(
 def col2im_cython(
     cols: AnyArray, N: int, C: int, H: int, W: int, field_height: int, field_width: int, padding: int, stride: int
 ) -> FloatArray:
-    """The transpose of `im2col_indices`: the sum over all columns at each place."""
+    """The transpose of `im2col_indices`: each pixel is the sum over all columns that contain it."""
     padding, stride = whole(padding), whole(stride)
     P, Q = (1 + (n + 2 * padding - k) // stride for n, k in ((H, field_height), (W, field_width)))
     windows = cols.reshape(C, field_height, field_width, P, Q, N).transpose(0, 1, 2, 5, 3, 4)

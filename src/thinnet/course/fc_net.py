@@ -1,4 +1,4 @@
-"""The courses' nets, on whatever module of layer functions stands beside them."""
+"""The courses' nets, built on whatever module of layer functions is next to them."""
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
@@ -15,7 +15,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 class Replaceable:
-    """The functions of a module of layers; those that somebody has put into `names` since, another module's, win."""
+    """The functions of the module `layers`, except those that have since been replaced in the namespace `names`."""
 
     def __init__(self, names: dict[str, Any], layers: ModuleType) -> None:
         self._names, self._first, self._layers = names, dict(names), layers
@@ -28,14 +28,14 @@ class Replaceable:
 class FullyConnectedNet:
     """{affine → batch or layer normalization → ReLU → dropout} × (L − 1) → affine → softmax, in a dialect.
 
-    The names of the arguments for dropout and normalization are those of the dialect in force.  `layers` is the
-    module whose functions are called, so that a student's own layers are used where there are some.
+    The arguments for dropout and normalization are named as in the dialect in force.  `layers` is the module whose
+    functions are called, so that a student's own layers are used if there are any.
 
     Raises:
         DialectError: if no dialect is in force, or an argument belongs to another dialect.
     """
 
-    layers: ModuleType  # set by the class of each package, as is what takes its functions
+    layers: ModuleType  # set by each package's class, as is `functions`
     functions: Replaceable
     activation: Callable[[], Activation] = staticmethod(active)
 
@@ -53,14 +53,14 @@ class FullyConnectedNet:
         self.params = self._initial(dims, given["weight_scale"])
         self.dropout_param: dict[str, Any] = {}
         if self.use_dropout:
-            dialect.rate(p, kwargs)  # refuses what cannot be a probability here rather than in the first step
+            dialect.rate(p, kwargs)  # rejects an invalid probability here, not in the first step
             self.dropout_param = {"mode": "train", "p": p}
             if given["seed"] is not None:
                 self.dropout_param["seed"] = given["seed"]
         self.bn_params: list[dict[str, Any]] = [{"mode": "train"} for _ in dims[1:-1]] if self.normalization else []
 
     def _initial(self, dims: list[int], weight_scale: float) -> dict[str, FloatArray]:
-        """Weights from NumPy's global generator, layer by layer, as the courses' solutions draw them."""
+        """Weights drawn from NumPy's global generator, layer by layer, as in the courses' solutions."""
         params: dict[str, Any] = {}
         for i in range(1, self.num_layers + 1):
             params[f"W{i}"] = weight_scale * np.random.randn(dims[i - 1], dims[i])
@@ -107,14 +107,14 @@ class FullyConnectedNet:
             if self.normalization:
                 norm = getattr(layers, f"{self.normalization}_backward")
                 dh, gradients[f"gamma{i}"], gradients[f"beta{i}"] = norm(dh, norm_cache)
-            alone = i == 1 and layers.affine_backward is affine_backward  # ours, and nobody needs the gradient of X
+            alone = i == 1 and layers.affine_backward is affine_backward  # ours, and X needs no gradient
             backward = affine_parameters_backward if alone else layers.affine_backward
             dh, gradients[f"W{i}"], gradients[f"b{i}"] = backward(dh, affine_cache)
         return gradients
 
 
 class TwoLayerNet(FullyConnectedNet):
-    """affine → ReLU → affine → softmax, in float64; arguments by the names of the dialect in force."""
+    """affine → ReLU → affine → softmax, in float64; its arguments are named as in the dialect in force."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         dialect = type(self).activation().dialect
@@ -127,7 +127,7 @@ class TwoLayerNet(FullyConnectedNet):
 
 
 def add_penalty(params: dict[str, FloatArray], gradients: dict[str, FloatArray], reg: float) -> float:
-    """Put the gradients of the L2 penalty on the weights W1, W2, ... into `gradients`; return the penalty."""
+    """Add the gradients of the L2 penalty on the weights W1, W2, ... to `gradients`; return the penalty."""
     penalty = 0.0
     for name in filter(lambda name: reg and name[0] == "W", params):
         penalty += 0.5 * reg * float(np.sum(params[name] ** 2))
@@ -159,7 +159,7 @@ def _bind(dialect: Dialect, args: tuple[Any, ...], kwargs: dict[str, Any]) -> di
 
 
 def _advice(dialect: Dialect, kwargs: dict[str, Any]) -> str:
-    """Which dialect takes all of these arguments, with these values, and how to ask for it."""
+    """Which dialects accept all of these arguments with these values, and how to activate one."""
     fitting = [other for other in DIALECTS.values() if other.package == dialect.package and other.takes(kwargs)]
     if not fitting:
         return "No dialect of this course has all of these arguments: leave out those of another year."
@@ -184,7 +184,7 @@ def _arguments(
 
 
 def _normalization(argument: Any) -> str | None:
-    """``use_batchnorm`` as the older dialects have it, ``normalization`` as the newer ones do."""
+    """The normalization, given as ``use_batchnorm`` of older dialects or ``normalization`` of newer ones."""
     if isinstance(argument, (bool, np.bool_)):
         return "batchnorm" if argument else None
     name: str | None = argument

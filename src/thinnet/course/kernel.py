@@ -1,7 +1,7 @@
-"""What a notebook's kernel gets before the first cell: commands that do no harm, folders of Colab, Python 2.
+"""What a notebook's kernel gets before the first cell: harmless commands, Colab's folders, Python 2.
 
-A course's notebook fetches data, installs packages and changes into folders that are not there. Here such a command is
-left out, and its cell says so.
+A course's notebook downloads data, installs packages and changes to folders that do not exist. Here such a command is
+skipped, and its cell says so.
 """
 
 import os
@@ -22,19 +22,19 @@ from thinnet.course.saying import say
 
 WHY = "Thinnet brings what the course's notebooks need; --shell runs it"
 READING = str.split("ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
-JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or a file written
+JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or output to a file
 INSTALLING = ("pip", "conda", "mamba", "micromamba", "uv")
 SHELLS = ("bash", "sh", "script", "system", "sx", "!", "ruby", "perl", "cmd")
-# Folders of Colab, and at the homes of those who wrote a notebook; another one may be about to be made.
+# Folders of Colab and in the home directories of notebook authors; the notebook may be about to create any other one.
 ELSEWHERE = re.compile(r"/content\b|/gdrive\b|(\./)?(g?drive|MyDrive)/|/(home|Users|root|mnt|media)/|~|[A-Za-z]:[/\\]")
-TOLERATED = ("load_ext", "reload_ext", "matplotlib", "pylab")  # what they bring is an extra
+TOLERATED = ("load_ext", "reload_ext", "matplotlib", "pylab")  # what they provide is optional
 
 
 def install(shell: Any, *, commands: bool = False, old: str = "", features: tuple[str, ...] = ()) -> None:
-    """Prepare an IPython shell, in which shell commands are run whatever they do if `commands`.
+    """Prepare an IPython shell, which runs all shell commands if `commands`, else only harmless ones.
 
-    With `old` ``"all"`` cells are taken for Python 2, or ``"some"``, those that must be; `features` are what the
-    notebook imports from ``__future__``.
+    If `old` is ``"all"``, all cells are treated as Python 2; if ``"some"``, only those that must be.  `features` are
+    what the notebook imports from ``__future__``.
     """
     shell.run_line_magic, shell.run_cell_magic = _tolerant(shell, "line"), _tolerant(shell, "cell")
     _restore(shell)
@@ -43,7 +43,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     Folders(shell)
     colab.install(say)
     shell.ast_transformers += [colab.Unfilled(), old_python.OldNumpy()]
-    if old != "all":  # which is said for the whole notebook
+    if old != "all":  # which is reported once, for the whole notebook
         old_python.Loader.tell = lambda path: say(os.path.relpath(path), "written for Python 2: translated")
     old_python.install(Path.cwd(), old == "all")
     if old:
@@ -53,7 +53,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
 
 
 def harmless(command: str) -> bool:
-    """Whether a shell command only looks.
+    """Whether a shell command only reads.
 
     >>> harmless("ls -l data"), harmless("wget http://a.b/c"), harmless("ls; rm -r data")
     (True, False, False)
@@ -66,9 +66,9 @@ def harmless(command: str) -> bool:
 
 
 class Folders:
-    """``%cd`` and ``os.chdir`` which stay where they are if a folder is not there, and find back from it.
+    """``%cd`` and ``os.chdir`` that stay in place if a folder does not exist, and still find the way back from it.
 
-    After ``%cd cs231n/datasets``, which is not there, ``%cd ../..`` must not lead out of the notebook's folder.
+    If ``cs231n/datasets`` does not exist, ``%cd ../..`` after ``%cd`` to it must not leave the notebook's folder.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -81,7 +81,7 @@ class Folders:
     def change(self, line: str) -> None:
         """``%cd``."""
         name = re.sub(r"\\(.)", r"\1", line.strip().strip("\"'"))
-        elsewhere = not name or name.startswith("-")  # home, the folder before, a bookmark
+        elsewhere = not name or name.startswith("-")  # home, the previous folder, a bookmark
         if elsewhere or self._is_there(name):
             self.magic(line if elsewhere else self.target(name))
             self.intended = self.actual = os.getcwd()
@@ -89,8 +89,8 @@ class Folders:
             self._stay(f"%cd {name}", name)
 
     def target(self, name: str) -> str:
-        """Where a change of folder is meant to lead to; the notebook's folder stands for those that are not there."""
-        if os.getcwd() != self.actual:  # somebody has changed the folder meanwhile
+        """The folder that `name` means, from where we are or from where we would be if no folder were missing."""
+        if os.getcwd() != self.actual:  # the folder was changed in some other way
             self.intended = self.actual = os.getcwd()
         intended, actual = (
             os.path.normpath(os.path.join(base, os.path.expanduser(name))) for base in (self.intended, self.actual)
@@ -115,20 +115,20 @@ class Folders:
 
 
 def _translated(lines: list[str], *, always: bool, features: set[str]) -> list[str]:
-    """The lines of a cell in Python 3, where they are in Python 2, or `always`."""
+    """The lines of a cell, translated to Python 3 if they are Python 2, or if `always`."""
     source = "".join(lines)
     if not source.strip() or not (always or python2.is_old(source)):
         return lines
     try:
         return python2.translate(source, features).splitlines(keepends=True)
     except SyntaxError:
-        return lines  # Python says what is wrong with it
+        return lines  # Python will say what is wrong with it
 
 
 def _leave_out_commands(shell: Any) -> None:
     run, output = shell.system, shell.getoutput
 
-    # IPython looks for the variables of a command ($name) in its caller's frame: what is in these is in the way.
+    # IPython looks up the variables of a command ($name) in its caller's frame: names in these frames could hide them.
     def system(_command: str) -> None:
         if harmless(_command):
             run(_command)
@@ -153,7 +153,7 @@ def _leave_out_magic(start: str, line: str = "", cell: str = "") -> None:
 
 
 def _restore(shell: Any) -> None:
-    """Bring back what an older IPython or the course's folder had, and progress bars."""
+    """Restore what an older IPython or the course's folder provided, and progress bars."""
     from IPython.core import display
     from IPython.display import display as show
 
@@ -166,19 +166,19 @@ def _restore(shell: Any) -> None:
     write = shell.find_cell_magic("writefile")
 
     def writefile(line: str, cell: str) -> Any:
-        """``%%writefile``, also into a folder that only the course's own copy has."""
+        """``%%writefile``, also to a folder that only the course's own copy has."""
         os.makedirs(os.path.dirname(os.path.expanduser(line.split()[-1])) or ".", exist_ok=True)
         return write(line, cell)
 
     shell.register_magic_function(writefile, "cell", "writefile")
-    if find_spec("ipywidgets") is None:  # without which the bars for notebooks stop the cell
+    if find_spec("ipywidgets") is None:  # without it, notebook progress bars fail
         import tqdm.notebook as bars
 
         bars.tqdm, bars.trange = bars.tqdm_notebook, bars.tnrange = bars.std_tqdm, tqdm.trange
 
 
 def _tolerant(shell: Any, kind: str) -> Callable[..., Any]:
-    """What runs magics, for which one that is unknown here, or an extension that is not installed, is no error."""
+    """A function that runs magics, but skips unknown magics and missing optional extensions without an error."""
     run, find = (getattr(shell, f"{verb}_{kind}_magic") for verb in ("run", "find"))
     sign = "%" if kind == "line" else "%%"
 
@@ -187,7 +187,7 @@ def _tolerant(shell: Any, kind: str) -> Callable[..., Any]:
             say(f"{sign}{_name} {_line}".rstrip(), "there is no such magic here; left out")
             return None
         if kind == "line":
-            _rest = (1 + (_rest[0] if _rest else 1),)  # one frame more to the variables of the caller
+            _rest = (1 + (_rest[0] if _rest else 1),)  # one more frame up to the caller's variables
         try:
             return run(_name, _line, *_rest)
         except Exception as error:
@@ -200,12 +200,12 @@ def _tolerant(shell: Any, kind: str) -> Callable[..., Any]:
 
 
 def open_door(*, dialect: str, scaling: Any, draw: Any, packages: tuple[str, ...], **options: Any) -> None:
-    """Prepare the kernel that this runs in, and open the course door there; an empty dialect leaves it closed."""
+    """Prepare the kernel that this runs in, and open the course door in it, unless `dialect` is empty."""
     from IPython import get_ipython
 
     import thinnet.course
 
-    sys.modules.pop("debugpy", None)  # which a notebook may import
+    sys.modules.pop("debugpy", None)  # a notebook may import it
     install(get_ipython(), **options)
     data_utils.lend_images(get_ipython().user_ns)
     if dialect:

@@ -1,4 +1,4 @@
-"""The checks of `nndl.layer_tests`: each runs layer functions against plain NumPy or numerical gradients."""
+"""The checks of `nndl.layer_tests`: each compares layer functions with plain NumPy or with numerical gradients."""
 
 from collections.abc import Callable
 from types import ModuleType
@@ -11,7 +11,7 @@ from thinnet.typing import AnyArray
 
 
 def affine_forward_test(layers: ModuleType) -> None:
-    """Compare ``affine_forward`` with a sum written out."""
+    """Compare ``affine_forward`` with an explicit sum."""
     x, w, b, _ = _affine_arguments()
     out, _ = layers.affine_forward(x, w, b)
     _report("affine_forward", 1e-9, difference=(np.einsum("nijk,ijkm->nm", x, w.reshape(*x.shape[1:], -1)) + b, out))
@@ -65,7 +65,7 @@ def _report_gradients(
 ) -> None:
     *arrays, dout = arrays_and_dout
     gradients = backward(dout, forward(*arrays)[1])
-    # Each array is changed in its place, and so forward takes them all as they are.
+    # Each array is changed in place, so forward can use all of them directly.
     numerical = [eval_numerical_gradient_array(lambda _: forward(*arrays)[0], array, dout) for array in arrays]
     _report(what, 1e-9, **dict(zip(("dx", "dw", "db"), zip(gradients, numerical, strict=True), strict=False)))
 

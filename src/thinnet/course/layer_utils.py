@@ -1,4 +1,4 @@
-"""Layers that are often used together, on whatever modules of layer functions are given."""
+"""Layers that are often used together, built on any given modules of layer functions."""
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
@@ -9,7 +9,7 @@ SEQUENCES = str.split(
     "conv_relu conv_bn_relu conv_relu_pool"
 )
 NAMES = [f"{sequence}_{way}" for sequence in SEQUENCES for way in ("forward", "backward")]
-LAYERS = {  # in the names of sequences: the functions, and what forward takes beside its input
+LAYERS = {  # by their part of a sequence's name: the functions, and forward's arguments besides x
     "affine": ("affine_{}", "w", "b"),
     "bn": ("batchnorm_{}", "gamma", "beta", "bn_param"),
     "batchnorm": ("batchnorm_{}", "gamma", "beta", "bn_param"),
@@ -21,7 +21,7 @@ LAYERS = {  # in the names of sequences: the functions, and what forward takes b
 
 
 def bind(layers: Any, fast: Any = None) -> dict[str, Callable[..., Any]]:
-    """The functions of `NAMES` on a package's modules: those that begin with affine, or, with `fast`, with conv."""
+    """The functions of `NAMES`, built on a package's modules: those that start with affine, or with conv if `fast`."""
     kind, found = "conv_" if fast else "affine_", {}
     for sequence in SEQUENCES:
         if sequence.startswith(kind):

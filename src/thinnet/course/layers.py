@@ -1,4 +1,4 @@
-"""The courses' layer functions: their signatures and dictionaries around the layers of `thinnet.layers`."""
+"""The courses' layer functions: the layers of `thinnet.layers` with the courses' signatures and parameter dicts."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from thinnet.course.dialects import Activation
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, BoolArray, FloatArray
 
-# What the packages take over as it is: everything but dropout_forward
+# What the packages export unchanged: everything but dropout_forward
 __all__ = [
     "affine_backward", "affine_forward", "batchnorm_backward", "batchnorm_backward_alt", "batchnorm_forward",
     "dropout_backward", "layernorm_backward", "layernorm_forward", "relu_backward", "relu_forward", "softmax_loss",
@@ -25,7 +25,7 @@ def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, A
 
 
 def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The gradients dx, of the shape of x, dw and db."""
+    """The gradients dx (in the shape of x), dw and db."""
     if not (isinstance(cache, tuple | list) and len(cache) == 3):
         came = f"a {type(cache).__name__}" + (f" of {len(cache)}" if isinstance(cache, tuple | list) else "")
         raise ArgumentError(
@@ -39,7 +39,7 @@ def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray,
 
 
 def affine_parameters_backward(dout: AnyArray, cache: Any) -> tuple[None, FloatArray, FloatArray]:
-    """As `affine_backward`, without dx."""
+    """Like `affine_backward`, without dx."""
     rows, w, dout = floats(_rows(cache[0]), cache[1], dout)
     check_arrays("affine_backward", x=(rows, "N D"), w=(w, "D M"), dout=(dout, "N M"))
     return None, rows.T @ dout, dout.sum(axis=0)
@@ -51,13 +51,13 @@ def relu_forward(x: AnyArray) -> tuple[FloatArray, Any]:
 
 
 def relu_backward(dout: AnyArray, cache: Any) -> FloatArray:
-    """The gradient dx, of the shape of x."""
+    """The gradient dx, in the shape of x."""
     own = layers.relu.ReluCache(_rows(cache) > 0)
     return layers.relu_backward(_float(_rows(dout)), own).reshape(np.shape(cache))
 
 
 def dropout_forward(x: AnyArray, dropout_param: dict[str, Any], activation: Activation) -> tuple[FloatArray, Any]:
-    """Dropout in a dialect, from NumPy's global generator, which ``dropout_param["seed"]`` reseeds at every call."""
+    """Dropout in a dialect, with NumPy's global generator, which ``dropout_param["seed"]`` reseeds on every call."""
     mode = _mode(dropout_param)
     p = entry("dropout_param", dropout_param, "p")
     rate = activation.dialect.rate(p)
@@ -75,13 +75,13 @@ def dropout_backward(dout: AnyArray, cache: Any) -> FloatArray:
 
 
 def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: dict[str, Any]) -> tuple[FloatArray, Any]:
-    """Batch normalization; `bn_param` keeps the running statistics, which start from zeros as the courses' do."""
+    """Batch normalization; `bn_param` holds the running statistics, which start at zero as in the courses."""
     mode = _mode(bn_param)
     x, gamma, beta = floats(x, _vector(gamma), _vector(beta))
     zeros = np.zeros(x.shape[1], x.dtype)
     mean, var = (np.array(_vector(bn_param.get(key, zeros)), x.dtype) for key in ("running_mean", "running_var"))
     momentum, eps = bn_param.get("momentum", 0.9), bn_param.get("eps", 1e-5)
-    # One row alone is let through, as the courses do: taken twice, it has the same mean, and comes out as beta.
+    # A single row is allowed, as in the courses: repeated, it still equals its mean, and the output is beta.
     rows = np.repeat(x, 2, axis=0) if mode == "train" and len(x) == 1 else x
     given = rows, gamma, beta, mean, var
     out, cache = layers.batchnorm_forward(*given, training=mode == "train", momentum=momentum, eps=eps)
@@ -125,7 +125,7 @@ def _vector(array: AnyArray) -> AnyArray:
 
 
 def _draw(activation: Activation, p: float, shape: tuple[int, ...]) -> BoolArray:
-    """The mask that a course's solutions draw from the global generator, number for number."""
+    """The same mask that a course's solutions draw from the global generator."""
     dropping = activation.dialect.p_means == "drop"
     keep = 1 - p if dropping else p
     if activation.draw == "binomial":
@@ -140,7 +140,7 @@ def _mode(param: dict[str, Any]) -> str:
 
 
 def entry(name: str, param: dict[str, Any], key: str) -> Any:
-    """The value of a key that must be there."""
+    """The value of a required key."""
     if key not in param:
         raise ArgumentError(f"{name} must have the key {key!r}, got only {sorted(param)}. Add it.")
     return param[key]
@@ -148,7 +148,7 @@ def entry(name: str, param: dict[str, Any], key: str) -> Any:
 
 def _rows(x: AnyArray) -> AnyArray:
     x = np.asarray(x)
-    return x.reshape(x.shape[0], math.prod(x.shape[1:]))  # -1 would not do for no rows
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))  # -1 would fail with zero rows
 
 
 def _float(array: AnyArray) -> FloatArray:
@@ -156,7 +156,7 @@ def _float(array: AnyArray) -> FloatArray:
 
 
 def floats(*arrays: AnyArray) -> tuple[FloatArray, ...]:
-    """The arrays in the float dtype that NumPy's own arithmetic on them would give."""
+    """The arrays, cast to the dtype of NumPy arithmetic on them, or to float64 if that is not a float."""
     dtype = np.result_type(*arrays)
     if dtype.kind != "f":
         dtype = np.dtype(np.float64)

@@ -1,4 +1,4 @@
-"""The courses' optimizers: those of `thinnet.optim`, with the state left in the given `config` too."""
+"""The courses' optimizers: those of `thinnet.optim`, which also update the given `config` in place."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -15,16 +15,16 @@ CourseRule: TypeAlias = Callable[..., tuple[FloatArray, dict[str, Any]]]
 
 
 def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRule:
-    """A course's optimizer ``(w, dw, config=None) -> (next_w, config)``, on the one of `OPTIMIZERS` called `native`.
+    """A course's optimizer ``(w, dw, config=None) -> (next_w, config)``, built on the `native` one of `OPTIMIZERS`.
 
-    The course's names for state, where they differ, are given as ``ours="theirs"``; `module` is the one it stands in.
-    Its attribute ``in_place`` does the same to large arrays in pieces.
+    If the course's names for state differ, they are given as ``ours="theirs"``; `module` is the optimizer's module.
+    Its attribute ``in_place`` does the same, but updates large arrays in pieces.
     """
     rule, kept = OPTIMIZERS[native].rule, OPTIMIZERS[native].state
     theirs_to_ours = {theirs: ours for ours, theirs in renamed.items()}
 
     def known(config: dict[str, Any]) -> dict[str, Any]:
-        # None stands for "not yet" in the configs of some course notebooks.
+        # In the configs of some course notebooks, None means "not set yet".
         ours = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
         return known_options(native, ours, kept)
 
@@ -39,7 +39,7 @@ def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRu
     def in_place(
         w: FloatArray, dw: FloatArray, config: dict[str, Any], flat: dict[Any, FlatOptimizer]
     ) -> tuple[FloatArray, dict[str, Any]]:
-        """The same; arrays in `config` are changed in place. `flat` is to be handed over again, empty at first."""
+        """The same, but changes the arrays in `config` in place. Pass the same `flat` every time, empty at first."""
         given = known(config)
         arrays = {key: given[key] for key in kept if key in given and key != "t"}
         if w.dtype.char not in "fd" or any(np.shape(array) != w.shape for array in arrays.values()):
@@ -58,13 +58,13 @@ def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRu
 
     optimizer.__name__ = optimizer.__qualname__ = name
     optimizer.__module__ = module
-    optimizer.__doc__ = (rule.__doc__ or "").partition(">>>")[0]  # the examples have the names of `thinnet.optim`
+    optimizer.__doc__ = (rule.__doc__ or "").partition(">>>")[0]  # its examples use the names of `thinnet.optim`
     optimizer.in_place = in_place  # type: ignore[attr-defined]
     return optimizer
 
 
 def known_options(native: str, config: Mapping[str, Any], state: Sequence[str] = ()) -> dict[str, Any]:
-    """What one of our rules takes of a config; the courses' rules look at nothing else, and so it is only said once."""
+    """The entries of a config that our rule takes. The courses' rules ignore all others, so those are reported once."""
     defaults = OPTIMIZERS[native].defaults
     takes = {*defaults, *state}
     for key in config.keys() - takes:

@@ -1,4 +1,4 @@
-"""What stands beside a notebook, or is written by it, and replaces a course's modules."""
+"""Files next to a notebook, or written by it, that replace a course's modules."""
 
 import ast
 import re
@@ -10,14 +10,14 @@ DROPOUT = re.compile(rb"^def dropout_forward\b", re.MULTILINE)
 
 
 def own_courses(folder: Path) -> list[str]:
-    """The courses of which all that depends on the dialect stands beside the notebook."""
+    """The courses whose dialect-dependent modules are all next to the notebook, as the student's own."""
     return [course for course, files in PARTS.items() if all(_is_own(folder / course / file) for file in files)]
 
 
 def modules_with_dropout(folder: Path, cells: Iterable[ast.Module]) -> set[str]:
-    """The modules beside a notebook, or which its cells write, that define ``dropout_forward`` themselves.
+    """The modules next to a notebook, or written by its cells, that define ``dropout_forward`` themselves.
 
-    Beside means: what its cells import, and a file ``layers.py`` in one of the packages around that.
+    Next to it, these are the modules that its cells import, or a ``layers.py`` in one of their parent packages.
     """
     found = set()
     for node in (node for cell in cells for node in ast.walk(cell)):
@@ -35,7 +35,7 @@ def modules_with_dropout(folder: Path, cells: Iterable[ast.Module]) -> set[str]:
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """The modules, and their names, that a statement imports, or runs by ``%run``."""
+    """The modules, and names in them, that a statement imports or runs with ``%run``."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -49,7 +49,7 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def _written(node: ast.AST) -> tuple[str, str]:
-    """The file that a cell with ``%%writefile`` writes, and what into it."""
+    """The file that a ``%%writefile`` cell writes, and its content."""
     match node:
         case ast.Call(
             func=ast.Attribute(attr="run_cell_magic"),

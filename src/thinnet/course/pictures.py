@@ -1,4 +1,4 @@
-"""Reading and resizing pictures as the courses' notebooks do, where what they import for it is not there today."""
+"""Stand-ins for the image functions that the courses' notebooks import, where these are missing today."""
 
 import importlib
 import sys
@@ -16,12 +16,12 @@ DRAWN = {"kitten": (300, 400), "puppy": (300, 300)}  # the course's pictures: on
 
 
 def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) -> AnyArray:
-    """A picture as a uint8 array (H, W, 3); for one of the course's that is not there, a drawn one, which says so.
+    """Read a picture as a uint8 array (H, W, 3); if one of the course's pictures is missing, draw one and say so.
 
-    With `mode`, one of Pillow's, in that; with `flatten` as gray floats.
+    With `mode`, one of Pillow's modes, convert to that; with `flatten`, to gray levels in floats.
 
     Raises:
-        FileNotFoundError: if another picture is not there.
+        FileNotFoundError: if any other picture is missing.
 
     >>> imread("notebook_images/puppy.jpg").shape
     [thinnet] notebook_images/puppy.jpg: it is not there; a drawn picture takes its place
@@ -36,7 +36,7 @@ def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) 
 
 
 def bytescale(data: AnyArray, cmin: float | None = None, cmax: float | None = None) -> AnyArray:
-    """Numbers as uint8, their smallest as 0 and their largest as 255, or those given; uint8 stays as it is.
+    """Scale numbers to uint8: the smallest, or `cmin`, to 0, and the largest, or `cmax`, to 255; uint8 stays unchanged.
 
     >>> bytescale(np.array([0.0, 0.5, 1.0]))
     array([  0, 128, 255], dtype=uint8)
@@ -50,7 +50,7 @@ def bytescale(data: AnyArray, cmin: float | None = None, cmax: float | None = No
 
 
 def toimage(arr: AnyArray, cmin: float | None = None, cmax: float | None = None) -> Any:
-    """A picture (H, W), (H, W, 3) or (3, H, W) as one of Pillow's, its numbers scaled by `bytescale`."""
+    """Convert an array (H, W), (H, W, 3) or (3, H, W) to a Pillow image, scaled by `bytescale`."""
     data = bytescale(arr, cmin, cmax)
     if data.ndim == 3 and data.shape[-1] != 3:
         data = np.moveaxis(data, data.shape.index(3 if 3 in data.shape else 4), -1)
@@ -58,12 +58,12 @@ def toimage(arr: AnyArray, cmin: float | None = None, cmax: float | None = None)
 
 
 def imsave(name: Any, arr: AnyArray, format: str | None = None) -> None:
-    """Write a picture into a file, its numbers scaled by `bytescale`."""
+    """Write a picture to a file, scaled by `bytescale`."""
     toimage(arr).save(name, format)
 
 
 def imresize(arr: AnyArray, size: Any, interp: str = "bilinear", mode: str | None = None) -> AnyArray:
-    """A picture of `size` (H, W), or of that many percent, or of a fraction in floats, as uint8 scaled by `bytescale`.
+    """Resize a picture to `size`: (H, W), an integer percentage or a float fraction; uint8, scaled by `bytescale`.
 
     >>> imresize(np.zeros((4, 6, 3)), (2, 3)).shape, imresize(np.zeros((4, 6)), 0.5).shape
     ((2, 3, 3), (2, 3))
@@ -80,14 +80,14 @@ def imresize(arr: AnyArray, size: Any, interp: str = "bilinear", mode: str | Non
 
 
 def resize(image: AnyArray, size: tuple[int, int], **options: Any) -> FloatArray:
-    """A picture of `size` (H, W), in floats from 0 to 1 where it was one of integers."""
+    """Resize a picture to `size` (H, W); the result is floats, from 0 to 1 if the input was integers."""
     whole = np.asarray(image).dtype.kind in "iu"
     picture = _pillow().fromarray(np.asarray(image if whole else np.asarray(image) * 255).astype(np.uint8))
     return np.asarray(picture.resize((size[1], size[0]))) / 255
 
 
 def _elsewhere_in_scipy(name: str) -> Any:
-    """What else of ``scipy.misc`` SciPy still has, elsewhere."""
+    """Other names of ``scipy.misc`` that SciPy still has, in another module."""
     if name in ("logsumexp", "comb", "factorial", "factorial2", "factorialk"):
         return getattr(importlib.import_module("scipy.special"), name)
     raise AttributeError(f"SciPy has taken scipy.misc out; of it, Thinnet has {', '.join(OF_SCIPY)}, and not {name!r}")
@@ -111,6 +111,6 @@ FINDER = stand_ins(MODULES, empty="scipy.misc")
 
 
 def install() -> None:
-    """Make the modules above importable, before the empty one is found."""
+    """Make the modules above importable, ahead of SciPy's own, empty ``scipy.misc``."""
     if FINDER not in sys.meta_path:
         sys.meta_path.insert(0, FINDER)

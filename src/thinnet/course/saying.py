@@ -1,8 +1,8 @@
-"""Lines of Thinnet's own in a cell's output."""
+"""Thinnet's own messages in a cell's output."""
 
 MARK = "[thinnet] "
 
 
 def say(what: str, why: str) -> None:
-    """One line, of what was asked for and what became of it."""
+    """Print one line: what was asked for, and what was done instead."""
     print(f"{MARK}{what}: {why}", flush=True)

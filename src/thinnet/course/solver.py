@@ -1,4 +1,4 @@
-"""The courses' Solver: their loop and names, with every random draw from NumPy's global generator as they take it."""
+"""The courses' Solver: their loop and names, with the same random draws from NumPy's global generator."""
 
 import json
 import pickle
@@ -24,16 +24,16 @@ from thinnet.training.weights import restore, snapshot
 from thinnet.typing import AnyArray, FloatArray
 
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
-# In the courses' checkpoints, beside the model.
+# In the courses' checkpoints, besides the model.
 SETTINGS = ("update_rule", "lr_decay", "optim_config", "batch_size", "num_train_samples", "num_val_samples", "epoch")
 
 
 class Solver(Known):
-    """Train a course's model on a course's dict of data, with the courses' arguments, attributes, draws and prints.
+    """Train a course's model on a course's dict of data, with the courses' arguments, attributes, draws and output.
 
-    Batches are drawn with replacement, so an epoch is only about as long as the data: ⌊N / batch_size⌋ steps.  As in
-    the courses, ``train`` may be called again for as many epochs more, attributes may be assigned at any time, and a
-    class of one's own may put something else in the place of ``_step``, ``check_accuracy`` and the other methods.
+    Batches are drawn with replacement, so an epoch, ⌊N / batch_size⌋ steps, is only roughly one pass over the data.
+    As in the courses, ``train`` may be called again for `num_epochs` more epochs, attributes may be assigned at any
+    time, and a subclass may override ``_step``, ``check_accuracy`` and the other methods.
 
     Args:
         model: an object with a mapping ``params`` and ``loss``.
@@ -41,20 +41,20 @@ class Solver(Known):
         optim: the module in which `update_rule` is looked up.
         update_rule: the name of a function there.
         optim_config: its hyperparameters, such as ``{"learning_rate": 1e-3}``.
-        lr_decay: the factor of the learning rate after each epoch.
-        batch_size, num_epochs: rows of a minibatch, and passes over the data.
+        lr_decay: what the learning rate is multiplied by after each epoch.
+        batch_size, num_epochs: the rows per minibatch, and the number of epochs.
         num_train_samples, num_val_samples: how many rows to draw for each evaluation; None for all.
         checkpoint_name: if given, each evaluation writes the course's ``<checkpoint_name>_epoch_<number>.pkl``, and a
-            ``.safetensors`` of parameters and running statistics, the history in its metadata, which runs no code when
-            it is read.
-        print_every: steps between two printed losses.
+            ``.safetensors`` file, which runs no code when loaded: the parameters and running statistics, with the
+            history in the metadata.
+        print_every: the number of steps between printed losses.
         verbose: whether to print.
 
     Raises:
-        ArgumentError: if an argument is unknown, or outside its limits.
-        DataError: if rows and labels do not fit together.
+        ArgumentError: if an argument is unknown or out of range.
+        DataError: if rows and labels do not match.
 
-    Source: ``solver.py`` of CS231n, which ECE C247 took over.
+    Source: ``solver.py`` of CS231n, which ECE C247 adopted.
     """
 
     @known_arguments
@@ -78,7 +78,7 @@ class Solver(Known):
         rules = [name for name, value in vars(optim).items() if callable(value) and not name.startswith("_")]
         self.update_rule: Any = getattr(optim, check_choice("update_rule", update_rule, rules))
         self.model = checked_model(model)
-        if as_dataset(data).X_val is None:  # which refuses what cannot be trained on
+        if as_dataset(data).X_val is None:  # which also rejects unusable data
             raise ArgumentError("data must have X_val and y_val, as in the course, got neither. Hold out some rows.")
         self.X_train, self.y_train = np.asarray(data["X_train"]), np.asarray(data["y_train"])
         self.X_val, self.y_val = np.asarray(data["X_val"]), np.asarray(data["y_val"])
@@ -96,7 +96,7 @@ class Solver(Known):
         self._reset()
 
     def _reset(self) -> None:
-        """Forget all training but what the model has learned."""
+        """Reset all training state except the model itself."""
         self.epoch, self.best_val_acc = 0, 0.0
         self.best_params: dict[str, AnyArray] = {}
         self.loss_history: list[float] = []
@@ -107,10 +107,10 @@ class Solver(Known):
             for name, given in ((name, self.optim_config) for name in self.model.params)
         }
         self._best: Any = None
-        self._flat: dict[Any, Any] = {}  # what updates large arrays of ours in pieces
+        self._flat: dict[Any, Any] = {}  # for our own rules: they update large arrays in pieces
 
     def _step(self) -> None:
-        """Change the model by one step."""
+        """Take one training step."""
         rows = np.random.choice(len(self.X_train), self.batch_size)
         loss, gradients = loss_and_gradients(self.model.loss(self.X_train[rows], self.y_train[rows], **self._training))
         self.loss_history.append(loss)
@@ -162,7 +162,7 @@ class Solver(Known):
             self.best_params = dict(self._best["params"])
 
     def check_accuracy(self, X: AnyArray, y: AnyArray, num_samples: int | None = None, batch_size: int = 100) -> float:
-        """The fraction of `num_samples` rows, drawn with replacement (all by default), classified rightly."""
+        """The accuracy on `num_samples` rows, drawn with replacement, or on all rows by default."""
         if num_samples is not None and len(X) > num_samples:
             rows = np.random.choice(len(X), num_samples)
             X, y = X[rows], y[rows]
@@ -181,7 +181,7 @@ class Solver(Known):
         kept = {name: getattr(self, name) for name in ("model", *SETTINGS, *HISTORIES)}
         try:
             write_atomically(path, pickle.dumps(kept))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:  # training must not end for it
+        except (pickle.PicklingError, AttributeError, TypeError) as error:  # it must not end the training
             warnings.warn(
                 f"{path} must hold the model and the rule, got one that cannot be pickled ({error}), so it is not "
                 f"written. Define them at the top of a module or cell; the .safetensors has the model's arrays.",

@@ -1,4 +1,4 @@
-"""Images side by side, as the courses' notebooks show weights."""
+"""A grid of images, as the courses' notebooks show weights."""
 
 import math
 
@@ -17,10 +17,10 @@ def visualize_grid(Xs: AnyArray, ubound: float = 255.0, padding: int = 1) -> Flo
         padding: empty pixels between images.
 
     Returns:
-        A float array (G, G', C): the grid, row by row; pixels of no image are 0.
+        A float array (G, G', C): the grid, filled row by row; pixels outside the images are 0.
 
     Raises:
-        ArgumentError: if `Xs` has other than four axes or no image.
+        ArgumentError: if `Xs` does not have four axes, or has no images.
 
     >>> visualize_grid(np.arange(16.0).reshape(4, 2, 2, 1)).shape
     (5, 5, 1)

@@ -1,1 +1,1 @@
-"""CS231n's package of assignment 2, as far as its fully connected nets go."""
+"""CS231n's package for assignment 2: its fully connected and convolutional nets."""

@@ -1,3 +1,3 @@
-"""The fast layers, which are those of layers.py here, and their im2col."""
+"""The fast layers, here the same functions as in layers.py, and im2col."""
 
 from thinnet.course.fast_layers import *

@@ -1,4 +1,4 @@
-"""Layers that are often used together, as one forward and one backward function."""
+"""Layers that are often used together, combined into one forward and one backward function."""
 
 from thinnet.course.layer_utils import bind as _bind
 

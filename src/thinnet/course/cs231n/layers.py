@@ -1,4 +1,4 @@
-"""The layer functions, in the dialect that `thinnet.course.activate` put in force."""
+"""The layer functions, in the dialect chosen with `thinnet.course.activate`."""
 
 from typing import Any
 
@@ -9,5 +9,5 @@ from thinnet.course.layers import *
 
 
 def dropout_forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-    """Dropout; whether ``p`` drops or keeps, the dialect in force says."""
+    """Dropout; the dialect in force decides whether ``p`` drops or keeps."""
     return _course.dropout_forward(x, dropout_param, _active())

@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Grids of images."""
 
 from thinnet.course.finder import left_out as _left_out
 from thinnet.course.vis_utils import visualize_grid as visualize_grid

@@ -1,4 +1,4 @@
-"""Layers of images that are often used together, as one forward and one backward function."""
+"""Image layers that are often used together, combined into one forward and one backward function."""
 
 from thinnet.course import fast_layers as _fast
 from thinnet.course.fast_layers import *

@@ -1,4 +1,4 @@
-"""The layers of images."""
+"""The layers for images."""
 
 from thinnet.course.conv_layers import *
 

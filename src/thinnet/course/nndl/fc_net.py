@@ -1,4 +1,4 @@
-"""The fully connected nets, on the layers of this package; ``import *`` brings those along, as in the course."""
+"""The fully connected nets, built on this package's layers; ``import *`` imports those too, as in the course."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _functions = _fc_net.Replaceable(globals(), _layers)
 
 
 class FullyConnectedNet(_fc_net.FullyConnectedNet):
-    """A fully connected net in the dialect of nndl that is in force; see `thinnet.course.fc_net`."""
+    """A fully connected net in the nndl dialect in force; see `thinnet.course.fc_net`."""
 
     layers, functions = _layers, _functions
     activation = staticmethod(_active_nndl)

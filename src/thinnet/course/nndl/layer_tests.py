@@ -1,4 +1,4 @@
-"""Checks of the layer functions of this package, which print relative errors."""
+"""Checks of this package's layer functions; they print relative errors."""
 
 from functools import partial as _partial
 

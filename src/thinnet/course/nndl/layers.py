@@ -1,4 +1,4 @@
-"""The layer functions, in the dialect of nndl that is in force."""
+"""The layer functions, in the nndl dialect in force."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ from thinnet.course.layers import *
 
 
 def dropout_forward(x: Any, dropout_param: dict[str, Any]) -> tuple[Any, Any]:
-    """Dropout; whether ``p`` drops or keeps, the dialect in force says."""
+    """Dropout; the dialect in force decides whether ``p`` drops or keeps."""
     return _course.dropout_forward(x, dropout_param, _active())

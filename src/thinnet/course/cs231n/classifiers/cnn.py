@@ -1,4 +1,4 @@
-"""The convolutional net, on the layers of this package; ``import *`` brings those along, as in the course."""
+"""The convolutional net, built on this package's layers; ``import *`` imports those too, as in the course."""
 
 import numpy as np
 

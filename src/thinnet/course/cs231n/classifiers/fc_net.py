@@ -1,4 +1,4 @@
-"""The fully connected nets, on the layers of this package; ``import *`` brings those along, as in the course."""
+"""The fully connected nets, built on this package's layers; ``import *`` imports those too, as in the course."""
 
 import numpy as np
 
