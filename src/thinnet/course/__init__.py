@@ -19,7 +19,7 @@ from thinnet.layers.dropout import Scaling
 def activate(
     dialect: str, scaling: Scaling = "inverted", *, draw: Draw | None = None, packages: Sequence[str] = ()
 ) -> None:
-    """Make ``import cs231n`` and ``import nndl`` work, in a dialect, where nothing else provides them.
+    """Make ``import cs231n`` and ``import nndl`` work, in a dialect, unless something else provides them.
 
     A folder ``cs231n`` or ``nndl`` of your own, with or without ``__init__.py``, always wins; modules that it does
     not have are found here.  Called again, it changes the dialect.
@@ -55,7 +55,7 @@ def activate(
 
 
 def activate_by_default(dialect: str) -> None:
-    """Like `activate`, where no dialect is in force yet: for folders of course code that want one.
+    """Like `activate`, but only if no dialect is in force yet: for folders of course code that need one.
 
     Raises:
         ArgumentError: if the name is unknown.

@@ -1,4 +1,4 @@
-"""Making the courses' packages importable, behind whatever a student has of the same name, and stand-ins for others."""
+"""Makes the courses' packages importable, unless the student has their own of that name, and stand-ins for others."""
 
 import importlib.abc
 import keyword
@@ -58,7 +58,7 @@ class CourseFinder:
 
 
 def checked_names(packages: Sequence[str]) -> tuple[str, ...]:
-    """Further names of the courses' packages, if an import can have them, and Python does not use them itself."""
+    """Other names for the courses' package; each must be importable and not a module of Python's own."""
     if isinstance(packages, str):
         raise ArgumentError(f"packages must be a list of names, got {packages!r}. Write [{packages!r}].")
     for name in packages:
@@ -75,20 +75,20 @@ def checked_names(packages: Sequence[str]) -> tuple[str, ...]:
 
 
 def install(aliases: dict[str, tuple[str, ...]]) -> None:
-    """Put the finder behind all others, once; `aliases` are further packages, and in which of ours to look for them."""
+    """Add the finder after all others, once; `aliases` maps other package names to the packages that serve them."""
     remove()
     _aliases.update(aliases)
     sys.meta_path.append(CourseFinder)
 
 
 def remove() -> None:
-    """Take the finder away."""
+    """Remove the finder."""
     _aliases.clear()
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not CourseFinder]
 
 
 def out_of_scope(name: str, mend: str) -> OutOfScopeError:
-    """The error for a part of a course that is not here; `mend` is what to do, without a full stop."""
+    """The error for a part of a course that Thinnet lacks; `mend` is the advice, without a final period."""
     return OutOfScopeError(
         f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, and no recurrence or "
         f"attention, and no nearest neighbors or linear classifiers. {mend}; it is then used."
@@ -96,7 +96,7 @@ def out_of_scope(name: str, mend: str) -> OutOfScopeError:
 
 
 def left_out(module: str, names: str) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a module of a course that has `names` too, which are not here."""
+    """The ``__getattr__`` of a course module whose original also has `names`, which Thinnet lacks."""
     root, _, rest = module.removeprefix("thinnet.course.").partition(".")
 
     def get(name: str) -> Any:
@@ -128,11 +128,11 @@ class StandInFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return self.make(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """There is nothing to run."""
+        """Do nothing: the module is complete already."""
 
 
 def stand_ins(modules: Mapping[str, Mapping[str, Any]], empty: str = "") -> StandInFinder:
-    """A finder of modules with these names in them, where there are no others, or, of `empty`, an empty one."""
+    """A finder that makes modules with these contents where the real ones are missing, and empty ones for `empty`."""
 
     def make(name: str) -> ModuleType:
         module = ModuleType(name)

@@ -1,4 +1,4 @@
-"""Running a course's notebook, unmodified, in a real kernel in which the course door is open."""
+"""Runs a course's notebook, unmodified, in a real kernel in which the course door is open."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from thinnet.storage.files import write_atomically
 from thinnet.typing import AnyPath
 
 SUFFIX = ".executed.ipynb"
-RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # of an earlier run, in a cell's metadata
+RECORDS = ("execution", "executionInfo", "ExecuteTime", "outputId")  # metadata that an earlier run left in a cell
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def run_notebook(
     _check_output(output, notebook)
     check_choice("scaling", scaling, SCALINGS)
     check_choice("draw", draw, (None, *DRAWS))
-    code, folder = Code.of(document), notebook.absolute().parent  # where a link is, and not where it leads
+    code, folder = Code.of(document), notebook.absolute().parent  # the folder of a symbolic link, not of its target
     notes = ["written for Python 2: translated into Python 3"] if code.old else []
     opening: dict[str, Any] = {"dialect": "", "scaling": scaling, "draw": draw, "packages": checked_names(packages)}
     opening |= {"commands": shell, "old": code.old, "features": tuple(sorted(code.features))}
@@ -124,9 +124,9 @@ def _read(path: Path) -> Any:
         for cell in document.get("cells", []):
             missing: dict[str, Any] = {"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {}
             cell.update({"metadata": {}, "source": "", **missing, **cell})
-        with warnings.catch_warnings(action="ignore"):  # of ids that stand twice
-            _, document = nbformat.validator.normalize(document)  # older files lack ids of cells
-        whole = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # a character may be cut in half
+        with warnings.catch_warnings(action="ignore"):  # about duplicate ids
+            _, document = nbformat.validator.normalize(document)  # cells in older files have no ids
+        whole = json.dumps(document, ensure_ascii=False).encode(errors="replace")  # there may be lone surrogates
         document = nbformat.reads(whole.decode(), as_version=4)
     except (FileNotFoundError, NotADirectoryError):
         came = f"got {str(path)!r}, which does not exist. Check its path. {looked_for(path)}"
@@ -148,7 +148,7 @@ def _without_none(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    """Why a file cannot be read as a notebook, in words."""
+    """Why a file cannot be read as a notebook."""
     if isinstance(error, json.JSONDecodeError):
         rest = error.doc[error.pos :].encode(errors="replace")[:LONGEST_HEAD]
         what = f"it is {looks_like(rest)}" if rest.strip() else "the file ends before the notebook does"
@@ -161,7 +161,7 @@ def _why(error: Exception) -> str:
 
 
 def _check_output(output: Path, notebook: Path) -> None:
-    """Refuse before the run what could not be written after it."""
+    """Check before the run that the result can be written after it."""
     if output.resolve() == notebook.resolve():
         raise NotebookError(f"output must be another file than the notebook, got {str(output)!r} for both.")
     if output.is_dir() or not os.access(output.parent, os.W_OK):
@@ -175,14 +175,14 @@ def _check_output(output: Path, notebook: Path) -> None:
 class Code:
     """The code of a notebook."""
 
-    source: str  # of all cells, as it stands
-    trees: list[ast.Module]  # of those cells that can be read, magics and Python 2 translated
-    old: str  # whether "all" cells are Python 2, "some" or "", none
+    source: str  # of all cells, unchanged
+    trees: list[ast.Module]  # of the cells that can be parsed, with magics and Python 2 translated
+    old: str  # how many cells are Python 2: "all", "some", or "" for none
     features: set[str]  # what is imported from __future__
 
     @staticmethod
     def of(document: Any) -> Code:
-        """The code of a notebook that was read."""
+        """The code of a parsed notebook."""
         from IPython.core.inputtransformer2 import TransformerManager
 
         plain = TransformerManager()  # type: ignore[no-untyped-call]
@@ -198,7 +198,7 @@ class Code:
 
 
 def _old(document: Any, cells: list[str]) -> str:
-    """How much is Python 2. A notebook that says that it ran in 3 is believed, but for cells that cannot have."""
+    """Which cells are Python 2: "all"; "some" if the metadata say Python 3 but a cell cannot be; "" for none."""
     metadata = document.metadata
     recorded = metadata.get("language_info", {}).get("version") or metadata.get("kernelspec", {}).get("name", "")
     version = re.match(r"(?:python)?([23])", str(recorded))
@@ -216,7 +216,7 @@ def _recorded(document: Any) -> str:
 
 
 def _clear(document: Any) -> None:
-    """Take away all that an earlier run has left."""
+    """Remove everything that an earlier run left behind."""
     document.metadata.pop("widgets", None)
     for cell in document.cells:
         for trace in RECORDS:
@@ -226,7 +226,7 @@ def _clear(document: Any) -> None:
 
 
 def _said(document: Any) -> list[str]:
-    """What the cells' stand-ins said, each once."""
+    """The messages of the stand-ins in the cells, without repetitions."""
     lines = dict.fromkeys(_recorded(document).splitlines())
     return [line.removeprefix(MARK) for line in lines if line.startswith(MARK)]
 

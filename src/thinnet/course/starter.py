@@ -1,4 +1,4 @@
-"""A starter folder: the course's packages as files of the student's own, to be replaced one by one."""
+"""A starter folder: the course's packages as the student's own files, to be replaced one by one."""
 
 import os
 import shutil
@@ -66,12 +66,12 @@ def new_folder(path: AnyPath, dialect: str) -> list[Path]:
 
 
 def _write(path: Path, dialect: str) -> None:
-    """Write the files elsewhere first, so that there are all of them or none."""
+    """Write the files to another folder first, so that either all of them appear or none."""
     with tempfile.TemporaryDirectory(dir=path if path.exists() else path.parent, prefix=".new-") as temporary:
         folder = Path(temporary, "new")
         folder.mkdir()
         _fill(folder, dialect)
-        if path.exists():  # and somebody may stand in it
+        if path.exists():  # keep it: a shell may be in it
             for part in list(folder.iterdir()):
                 os.replace(part, path / part.name)
         else:
