@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: `make docs`.  Nothing in them is loaded from anywhere else."""
+"""Sphinx configuration of these pages, for `make docs`.  The pages load nothing from other sites."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import re
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-os.environ["THINNET_KERNELS"] = "0"  # the docstrings are read, nothing is computed: compile nothing
+os.environ["THINNET_KERNELS"] = "0"  # Sphinx only reads docstrings, so compile nothing
 
 import thinnet
 
-gc.disable()  # a build keeps nearly all that it makes, and looking through it again and again took a third of its time
+gc.disable()  # a build keeps almost all its objects, and garbage collection took a third of its time
 
 project = "Thinnet"
 author = "The Thinnet developers"
@@ -21,10 +21,10 @@ release = version = thinnet.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["scaling.md", "_build", "figures/*.md"]  # the tables there are parts of pages
-nitpicky = False  # the docstrings' single backticks name arguments too
+exclude_patterns = ["scaling.md", "_build", "figures/*.md"]  # these tables are included in other pages
+nitpicky = False  # docstrings use single backticks for arguments too
 
-smartquotes_action = "q"  # quotation marks only: --seed keeps its two dashes, and (...) its dots
+smartquotes_action = "q"  # quotation marks only; leave the dashes of --seed and the dots of (...) alone
 
 html_theme = "furo"
 html_title = "Thinnet"
@@ -39,7 +39,7 @@ pygments_dark_style = "native"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-default_role = "py:obj"  # `Solver` in a docstring leads to Solver
+default_role = "py:obj"  # `Solver` in a docstring links to Solver
 add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -57,7 +57,7 @@ NAMED = re.compile(r"([a-z_]+): (.*)")
 
 
 def setup(app: Any) -> None:
-    """Docstrings pass through `readable` before napoleon sees them."""
+    """Run docstrings through `readable` before napoleon gets them."""
     app.connect("autodoc-process-docstring", readable, priority=400)
     app.connect("autodoc-process-signature", with_short_types)
 
@@ -65,19 +65,19 @@ def setup(app: Any) -> None:
 def with_short_types(
     app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """`FloatArray` as the code has it, in place of how Sphinx marks a name that stands for a type."""
+    """Show type aliases such as `FloatArray` as in the code, without Sphinx's TypeAliasForwardRef."""
     return tuple(part and ALIAS.sub(r"\1", part) for part in (signature, returned))  # type: ignore[return-value]
 
 
 def readable(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Keep formulas as they are set, and list the results that have names."""
+    """Keep formulas as literal blocks, list named results, and list the fields of dataclasses that have help texts."""
     lines[:] = with_named_results(with_formulas(lines))
     if is_dataclass(obj) and any("help" in one.metadata for one in fields(obj)):
         lines += ["", "Args:", *(f"    {one.name}: {one.metadata['help']}." for one in fields(obj))]
 
 
 def with_formulas(lines: list[str]) -> list[str]:
-    """Indented paragraphs outside of the sections are formulas: mark them as literal blocks.
+    """Mark formulas, which are indented paragraphs outside of sections, as literal blocks.
 
     >>> with_formulas(["In training", "", "    out = x", "", "and so on."])
     ['In training', '', '::', '', '    out = x', '', 'and so on.']
@@ -97,7 +97,7 @@ def with_formulas(lines: list[str]) -> list[str]:
 
 
 def with_named_results(lines: list[str]) -> list[str]:
-    """Turn a section of results, each with its name, into a list.
+    """Turn a section of named results into a list.
 
     >>> with_named_results(["Returns:", "    out: (N, D).", "    cache: the rest."])
     [':returns: * **out**: (N, D).', '          * **cache**: the rest.']

@@ -1,4 +1,4 @@
-"""Small images to augment."""
+"""Small images for augmentation tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout for the tests of the checker: right ones, and what to change in them for each fault."""
+"""Dropout sources for testing the checker: correct ones, and the changes that cause each fault."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ APPLY = "out = x * mask"
 AT_TEST = "        out = x\n"
 BACK = "return dout * mask"
 
-# The verdict, and what is put for what; each leads to this one fault and no other.
+# The verdict and the replacements; each row leads to this one fault and no other.
 DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("mask-not-applied-in-backward", {BACK: "return dout"}),
     ("mask-not-applied-in-backward", {BACK: "return dout / KEEP_OF_CACHE"}),
@@ -141,7 +141,7 @@ DROPOUT_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("out-of-memory", {BACK: "np.ones(10 ** 12); return dout * mask"}),
 ]
 
-# What is worth a remark, in code that is right.
+# Changes that lead to a note, in correct code.
 DROPOUT_NOTES: list[tuple[str, dict[str, str]]] = [
     ("input-mutated", {BACK: "dout *= mask; return dout"}),
     ("cache-changed", {BACK: "mask *= dout; return mask.copy()"}),
@@ -202,7 +202,7 @@ class Dropout:
 
 
 def dropout(changes: dict[str, str], means: str, doc: str = "") -> str:
-    """A file with dropout in the dialect in which p is the probability of keeping or of dropping."""
+    """The source of a dropout file in the dialect where p is the probability of keeping or of dropping."""
     text = swap(DROPOUT, changes).replace("KEEP_OF_CACHE", KEEP[means].replace("p", 'dropout_param["p"]'))
     if "(mode, mask)" in text:
         text = text.replace('dropout_param["p"]))', "p))")

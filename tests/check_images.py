@@ -1,4 +1,4 @@
-"""Layers of images for the tests of the checker: right ones in several styles, and what to change for each fault."""
+"""Image layers for testing the checker: correct ones in several styles, and the changes that cause each fault."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ PLACE = "dx[n, c, i * stride + k, j * stride + l] += dout[n, c, i, j]"
 RESULT = '        out = gamma * hat + beta\n        bn_param["running_mean"]'
 CHANNEL = "[:, None, None]"
 
-# The verdict, the function that it is on, and what is put for what; each leads to this one fault and no other.
+# The verdict, the function it is about, and the replacements; each row leads to this one fault and no other.
 FAULTS: list[tuple[str, str, dict[str, str]]] = [
     ("padding-ignored", "conv_forward_naive", {
         "P, Q = 1 + (H + 2 * pad - HH) // stride, 1 + (W + 2 * pad - WW) // stride\n    padded": "pad = 0\n    P, Q = 1 + (H - HH) // stride, 1 + (W - WW) // stride\n    padded"}),
@@ -223,7 +223,7 @@ FAULTS: list[tuple[str, str, dict[str, str]]] = [
     ("shape-changed", "spatial_groupnorm_backward", {"dout.sum(axis=(0, 2, 3), keepdims=True), ": "dout.sum(axis=0), "}),
 ]  # fmt: skip
 
-# What is worth a remark, in code that is right.
+# Changes that lead to a note, in correct code.
 NOTES: list[tuple[str, str, dict[str, str]]] = [
     ("ties-get-all", "max_pool_backward_naive", {PLACE: "dx[n, c, i * stride:i * stride + K, j * stride:j * stride + L] += (window == window.max()) * dout[n, c, i, j]"}),
     ("windows-not-added", "max_pool_backward_naive", {PLACE: PLACE.replace("+=", "=")}),

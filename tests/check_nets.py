@@ -1,4 +1,4 @@
-"""Fully connected nets for the tests of the checker: right ones, and what to change in them for each fault."""
+"""Fully connected nets for testing the checker: correct ones, and the changes that cause each fault."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ SPELLINGS: dict[str, tuple[str, str, str, str, str]] = {
     "nndl-drop": ("dropout", "0", "use_batchnorm=False", "use_batchnorm", "True"),
 }
 
-OF_DIALECT = re.compile("ARGUMENT|NONE|NORMALIZES|NORM,|BATCH")  # the words of the source that a dialect spells
+OF_DIALECT = re.compile("ARGUMENT|NONE|NORMALIZES|NORM,|BATCH")  # placeholders that depend on the dialect
 
 FORWARD_DROPOUT = """            if self.use_dropout:
                 h, do = dropout_forward(h, self.dropout_param)
@@ -111,7 +111,7 @@ NORM_BACK = """            if self.normalization:
                 back = batchnorm_backward if BATCH else layernorm_backward
                 dh, grads["gamma%d" % i], grads["beta%d" % i] = back(dh, bn)
 """
-# Biases as columns, turned round where they are used.
+# Biases as columns, transposed where they are used.
 COLUMNS = {
     "np.zeros(dims[i + 1])\n            if": "np.zeros((dims[i + 1], 1))\n            if",
     'self.params["b%d" % i])\n            bn': 'self.params["b%d" % i].T)\n            bn',
@@ -239,7 +239,7 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("unimplemented", {'        dh, dW, grads["b%d" % L]': '        return loss, grads\n        dh, dW, grads["b%d" % L]'}),
 ]  # fmt: skip
 
-# Where the argument names the normalization, as since 2018.
+# For nets whose argument names the normalization, as in courses since 2018.
 LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("normalization-ignored", {"self.normalization = NORMALIZES": "self.normalization = normalization if normalization == 'batchnorm' else None"}),
     ("crashed", {"self.normalization = NORMALIZES": "self.normalization = {None: None, 'batchnorm': 'batchnorm'}[normalization]"}),
@@ -257,7 +257,7 @@ LAYERNORM_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("initial-values", {'self.params["gamma%d" % (i + 1)] = np.ones': 'self.params["gamma%d" % (i + 1)] = (1 if BATCH else 0.5) * np.ones'}),
 ]  # fmt: skip
 
-# Changes after which a net is as right as before.
+# Changes after which a net is still correct.
 RIGHT_NETS: dict[str, dict[str, str]] = {
     "biases as rows": {"np.zeros(dims[i + 1])\n            if": "np.zeros((1, dims[i + 1]))\n            if"},
     "keywords": {"dropout_forward(h, self.dropout_param)": "dropout_forward(x=h, dropout_param=self.dropout_param)",
@@ -287,7 +287,7 @@ RIGHT_NETS: dict[str, dict[str, str]] = {
 
 
 def net(changes: dict[str, str], dialect: str) -> str:
-    """A file with the net in a dialect's spelling."""
+    """The source of a file with the net, in a dialect's spelling."""
     argument, none, norm, normalizes, batch = SPELLINGS[dialect]
     text = swap(NET, changes)
     words = {"ARGUMENT": argument, "NONE": none, "NORMALIZES": normalizes, "NORM,": norm + ",", "BATCH": batch}

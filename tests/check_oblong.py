@@ -1,4 +1,4 @@
-"""A class for convolution with a height and a width of its filters, for the tests of the checker."""
+"""A convolution class with separate filter height and width, for testing the checker."""
 
 from __future__ import annotations
 

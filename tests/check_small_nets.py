@@ -1,4 +1,4 @@
-"""The courses' small nets for the tests of the checker: right ones, and what to change for each fault."""
+"""The courses' small nets for testing the checker: correct ones, and the changes that cause each fault."""
 
 from __future__ import annotations
 

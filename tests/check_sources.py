@@ -1,4 +1,4 @@
-"""Layers and optimizers for the tests of the checker: right ones, and what to change in them for each fault."""
+"""Layers and optimizers for testing the checker: correct ones, and the changes that cause each fault."""
 
 from __future__ import annotations
 
@@ -242,8 +242,8 @@ LOCAL_MOMENTS = MOMENTS.replace('config["m"] =', "m =").replace('config["v"] =',
 LOCAL_CORRECTION = CORRECTION.replace('config["m"]', "m").replace('config["v"]', "v")
 DECAY = 'config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw ** 2'
 RETURNED = 'config["learning_rate"] * mt / (np.sqrt(vt) + config["epsilon"])'
-# What is told of rules that are wrong in another way than any with a verdict of its own: the function, the change, and
-# the line by which it moves.
+# Update rules that are wrong in a way without its own verdict: the function, the change, and the update line that the
+# report shows.
 OTHER_RULES: list[tuple[str, str, str, str]] = [
     ("adam", RETURNED, 'config["learning_rate"] * vt / (np.sqrt(mt) + config["epsilon"])', "vt / (sqrt(mt) + epsilon)"),
     ("adam", CORRECTION, CORRECTION + '    config["m"], config["v"] = config["v"], config["m"]\n', "m, v = v, m"),
@@ -361,7 +361,7 @@ CLASS_FAULTS = {
 
 
 def swap(text: str, changes: dict[str, str]) -> str:
-    """The text with its changes; each must apply."""
+    """The text with the changes applied; each must match."""
     for old, new in changes.items():
         assert old in text, old
         text = text.replace(old, new)

@@ -1,4 +1,4 @@
-"""A fully connected net that writes out all its layers, for the tests of the checker."""
+"""A fully connected net with all layers written inline, for testing the checker."""
 
 from __future__ import annotations
 

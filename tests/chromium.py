@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages, or the reason why there is none."""
+"""A real browser for testing pages; tests are skipped without one."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A headless Chromium; the test is skipped where it is not installed."""
+    """A headless Chromium; the test is skipped if it is not installed."""
     path = next((found for found in map(shutil.which, NAMES) if found), None)
     if path is None:
         pytest.skip("no Chromium here: install Debian's package chromium to test the page in a browser")
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    # Chromium's sandbox does not work for root, as in containers; the pages are our own.
+    # Chromium's sandbox does not work as root, as in containers; the pages are our own.
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_api.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=arguments)

@@ -1,4 +1,4 @@
-"""What several test files need."""
+"""Fixtures and settings shared by the tests."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 CACHE = ROOT / ".cache"
 
-with contextlib.suppress(OSError):  # of a folder that is read alone
-    kernels.drop_stale(Path(kernels.__file__).parent)  # before the processes that compile for one another start
+with contextlib.suppress(OSError):  # from a read-only folder
+    kernels.drop_stale(Path(kernels.__file__).parent)  # before starting the processes that share compiled kernels
 
-# Of two processes that load the same for the first time side by side, each makes the bytecode of half of it: every
-# other one begins at the end.
+# If two processes import these for the first time side by side, each compiles the bytecode of half of them, since every
+# other process begins at the end of the list.
 BROAD = ["scipy.stats", "sklearn.utils.estimator_checks", "sklearn.ensemble", "thinnet.cli", "thinnet.sklearn"]
 BROAD += ["numba", "jupyter_client", "nbformat", "onnxruntime", "onnx", "polars", "pandas"]
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -35,20 +35,20 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
-gc.disable()  # until the tests are collected: each process keeps all of them, and what they import
+gc.disable()  # until the tests are collected: each process keeps them all, and everything they import
 
 
 def pytest_collection_finish() -> None:
-    gc.freeze()  # what is kept to the end is not looked through again and again
+    gc.freeze()  # exclude objects that live until the end from garbage collection
     gc.enable()
 
 
-# The same examples in every run, however long they take on a machine that does other things too.
+# The same examples in every run, however long they take on a busy machine.
 FINE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=FINE)
 settings.load_profile("steady")
 
-# The files that take longest, which go first, so that side by side with the others none is waited for in the end.
+# The slowest test files run first, so that no process waits for one at the end.
 LONGEST = ["test_course_seeds.py", "test_docs.py", "test_check_nets.py", "test_parallel.py", "test_examples.py"]
 
 
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cifar10_root() -> Path:
-    """The parent folder of a real ``cifar-10-batches-py`` (JPEG-decoded), unpacked once and kept."""
+    """The parent folder of a real ``cifar-10-batches-py`` (decoded from JPEG), unpacked once and kept."""
     unpack = SHARED / "cifar10" / "unpack.py"
     if not unpack.exists():
         pytest.skip(f"the real images are not here: no {unpack.relative_to(ROOT.parent)} beside the project")
@@ -74,7 +74,7 @@ def cifar10_root() -> Path:
 
 @pytest.fixture
 def closed_door() -> Iterator[None]:
-    """Leave no dialect in force, no finder and no course module behind."""
+    """After the test, remove the active dialect, the finder, and all imported course modules."""
     before = set(sys.modules)
     yield
     finder.remove()
@@ -87,7 +87,7 @@ def closed_door() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def forked_workers() -> Iterator[Any]:
-    """One worker of the checker for many files, or None where copying it is not sure to work."""
+    """One checker worker for many files, or None where forking may not work."""
     if sys.platform != "linux":
         yield None
         return
@@ -100,14 +100,14 @@ def forked_workers() -> Iterator[Any]:
 
 @pytest.fixture
 def quick_workers(forked_workers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check files without starting Python for each: where not the start or the end of a worker is what is tested."""
+    """Check files without starting Python for each, for tests that are not about starting or ending a worker."""
     if forked_workers:
         monkeypatch.setattr("thinnet.check.runner.subprocess", forked_workers)
 
 
 @pytest.fixture(scope="session")
 def forked_kernels() -> Iterator[Any]:
-    """One kernel of notebooks for many of them, or None where copying it is not sure to work."""
+    """One kernel for many notebooks, or None where forking may not work."""
     if sys.platform != "linux":
         yield None
         return
@@ -120,20 +120,20 @@ def forked_kernels() -> Iterator[Any]:
 
 @pytest.fixture
 def quick_notebooks(forked_kernels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run notebooks without starting Python for each: where not the start or the end of a kernel is what is tested."""
+    """Run notebooks without starting Python for each, for tests that are not about starting or ending a kernel."""
     if forked_kernels:
         monkeypatch.setattr("jupyter_client.launcher.Popen", forked_kernels)
 
 
 @pytest.fixture
 def without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compute by the layers and the rules themselves, as where Numba is missing."""
+    """Compute with the layers and update rules in NumPy, as without Numba."""
     monkeypatch.setattr("thinnet.kernels.available", lambda: False)
 
 
 @pytest.fixture(params=["kernels", "NumPy"])
 def computed_by(request: pytest.FixtureRequest) -> str:
-    """Compute by the kernels, and once more without them."""
+    """Run the test with the kernels, and again without them."""
     way: str = request.param
     if way == "NumPy":
         request.getfixturevalue("without_kernels")

@@ -1,4 +1,4 @@
-"""A kernel that counts which of its parts are done, and how often: in a module, whose cache processes share."""
+"""A kernel that counts how often each of its parts is done; in a module, so that processes share its cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import thinnet.kernels
 from thinnet.kernels.compile import kernel
 from thinnet.kernels.share import in_parts
 
-# Numba looks at this file alone, and not at those of the pieces.
+# Numba checks only this file for changes, not those of the functions it calls.
 CHANGED = max(path.stat().st_mtime for path in Path(thinnet.kernels.__file__).parent.glob("*.py"))
 for compiled in Path(__file__).with_name("__pycache__").glob("counted_parts.*.nb?"):
     if compiled.stat().st_mtime < CHANGED:
@@ -18,7 +18,7 @@ for compiled in Path(__file__).with_name("__pycache__").glob("counted_parts.*.nb
 
 @kernel()
 def count(share: Any, done: Any) -> None:
-    """Add 1 + 10 · (the number of parts) to the element of each part."""
+    """Add 1 + 10 · (the number of parts) to each part's element."""
     in_parts(share, _count, (done,))
 
 

@@ -1,4 +1,4 @@
-"""The code cells of the two course notebooks that the project is held against, made into notebooks again."""
+"""The code cells of the two course notebooks that the project must run, turned back into notebooks."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ NNDL_BLOCKS = {2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1, 8: 2, 9: 1, 11: 2, 12: 1}
 
 
 def seed_text(path: Path) -> str:
-    """The text of a seed; skips the test where it is absent."""
+    """The text of a seed; skips the test if it is missing."""
     if not path.exists():
         pytest.skip(f"the course notebooks are not here: no {path.relative_to(SEEDS.parents[1])} beside the project")
     return path.read_text(encoding="utf-8")
 
 
 def cs231n_cells() -> list[str]:
-    """The code cells of the first seed: its blocks marked as Python."""
+    """The code cells of the first seed, which are its blocks marked as Python."""
     return re.findall(r"```python\n(.*?)```", seed_text(CS231N), re.DOTALL)
 
 
 def nndl_cells() -> list[str]:
-    """The code cells of the second seed, the two slips of its extraction mended."""
+    """The code cells of the second seed, with its two extraction errors fixed."""
     sections = re.split(r"^In \[(\d+)\]:$", seed_text(NNDL), flags=re.MULTILINE)
     cells = []
     for number, section in zip(map(int, sections[1::2]), sections[2::2], strict=True):
@@ -46,7 +46,7 @@ def nndl_cells() -> list[str]:
 
 
 def write_notebook(path: Path, cells: list[str], **metadata: Any) -> None:
-    """A notebook with these code cells."""
+    """Write a notebook with these code cells."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=metadata)
     nbformat.write(notebook, path)
 
@@ -62,7 +62,7 @@ def printed(path: Path) -> list[str]:
 
 
 def num_pictures(path: Path) -> int:
-    """How many pictures an executed notebook shows."""
+    """The number of images in an executed notebook."""
     notebook: Any = nbformat.read(path, as_version=4)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     return sum("image/png" in output.get("data", {}) for output in outputs)

@@ -1,4 +1,4 @@
-"""A notebook's kernel that is started once and copies itself for each notebook, for tests that are not of its start."""
+"""A notebook kernel that starts once and forks for each notebook, for tests that are not about starting kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from thinnet.course.execution import LAUNCH
 
-# What each kernel would import again. A copy ends as any Python does, with all that is to be done at its end.
+# It imports what each kernel would import again. A forked copy exits like any Python process, with all its cleanup.
 PROGRAM = """
 import gc, json, os, socket, sys
 os.environ['JPY_PARENT_PID'] = str(os.getpid())  # whose end is theirs too
@@ -48,17 +48,17 @@ exec(job['launch'], {'__name__': '__main__'})
 
 
 class ForkedKernels:
-    """Takes the place of `Popen` where a kernel is launched; what is to have other options is a process of its own."""
+    """Replaces `Popen` for launching kernels; commands with other options get their own process."""
 
     def __init__(self) -> None:
         self.channel, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.ended: dict[int, int] = {}  # copies, and what they ended with
+        self.ended: dict[int, int] = {}  # process ids of copies, and their exit codes
         with there:
             command = [sys.executable, "-c", PROGRAM, str(there.fileno())]
             self.process = subprocess.Popen(command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL)
 
     def __call__(self, command: list[str], *, env: dict[str, str], cwd: str, **others: Any) -> Any:
-        """A copy that does what the command says."""
+        """A forked copy that runs the command."""
         python, option, launch, *arguments = command
         if (python, option, launch) != (sys.executable, "-c", LAUNCH):
             return subprocess.Popen(command, env=env, cwd=cwd, **others)
@@ -71,7 +71,7 @@ class ForkedKernels:
         return _Copy(begun, self)
 
     def hear(self) -> int | None:
-        """What the next message says: the number of a copy that begins, or None where one ended."""
+        """Read the next message: the process id of a copy that begins, or None if one ended."""
         pid, what = self.channel.recv(100).decode().split()
         if what == "begins":
             return int(pid)
@@ -79,14 +79,14 @@ class ForkedKernels:
         return None
 
     def close(self) -> None:
-        """End it."""
-        self.channel.shutdown(socket.SHUT_RDWR)  # whoever else may hold it
+        """End the kernel."""
+        self.channel.shutdown(socket.SHUT_RDWR)  # even if other processes hold it
         self.channel.close()
         self.process.wait()
 
 
 class _Copy:
-    """One copy, with what `jupyter_client` needs of a process."""
+    """One copy, with the parts of the process interface that `jupyter_client` needs."""
 
     stdout = stderr = None
 

@@ -1,4 +1,4 @@
-"""A worker of the checker that is started once and copies itself for each job, for tests that are not of its start."""
+"""A checker worker that starts once and forks for each job, for tests that are not about starting workers."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ for line in sys.stdin:
 
 
 def environment() -> dict[str, str]:
-    """That of a worker, without what pytest changes from test to test."""
+    """A worker's environment, without the variables that pytest changes from test to test."""
     return {name: value for name, value in runner._environment().items() if not name.startswith("PYTEST_")}
 
 
 class ForkedWorkers:
-    """Takes the place of `subprocess` in the runner; what wants another environment gets a process of its own."""
+    """Replaces `subprocess` in the runner; jobs with another environment get their own process."""
 
     DEVNULL, TimeoutExpired = subprocess.DEVNULL, subprocess.TimeoutExpired
 
@@ -50,8 +50,8 @@ class ForkedWorkers:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=self.environment, bufsize=0)
 
-    def Popen(self, command: list[str], *, stdout: IO[bytes], **others: Any) -> Any:  # noqa: N802 -- as there
-        """A copy that does the job in the folder that ends the command."""
+    def Popen(self, command: list[str], *, stdout: IO[bytes], **others: Any) -> Any:  # noqa: N802 -- as in subprocess
+        """A forked copy that does the job in the folder that is the command's last word."""
         if environment() != self.environment:
             return subprocess.Popen(command, stdout=stdout, **others)
         assert self.process.stdin is not None
@@ -65,7 +65,7 @@ class ForkedWorkers:
         return int(self.process.stdout.readline())
 
     def close(self) -> None:
-        """End it."""
+        """End the worker."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.close()
@@ -74,7 +74,7 @@ class ForkedWorkers:
 
 
 class _Forked:
-    """One copy, with what the runner needs of a process."""
+    """One copy, with the parts of the process interface that the runner needs."""
 
     def __init__(self, pid: int, workers: ForkedWorkers) -> None:
         self.pid, self.workers = pid, workers

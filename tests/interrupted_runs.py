@@ -1,4 +1,4 @@
-"""A small run that tests interrupt and resume, and what must then be the same to the last bit."""
+"""A small run for tests to interrupt and resume, and the state that must then be bit-identical."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def make_solver(net: FullyConnectedNet, data: Dataset, **options: Any) -> Solver
 
 
 def state(solver: Solver) -> dict[str, Any]:
-    """Everything that a run leaves, to the last bit; the time on the wall apart."""
+    """Everything that a run produces, bit for bit, except wall-clock times."""
     net, history = solver.model, vars(solver.history)
     kept = {key: value if key == "t" else value.tobytes() for key, value in solver.optimizer.state.items()}
     best = {name: parameters.flat.tobytes() for name, parameters in (solver.best or {}).items()}
@@ -50,7 +50,7 @@ def state(solver: Solver) -> dict[str, Any]:
 
 
 class Raise(Callback):
-    """An error of somebody else's in the step after this one, where nothing of it is saved yet."""
+    """Raises an unrelated error in the step after this one, before anything from it is saved."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -61,7 +61,7 @@ class Raise(Callback):
 
 
 def interrupt(solver: Solver, step: int) -> None:
-    """Train until an error in the step after this one; without pytest, which the child processes need not load."""
+    """Train until an error in the step after this one; without pytest, so that child processes need not import it."""
     solver.callbacks.append(Raise(step))
     try:
         solver.train()
@@ -73,14 +73,14 @@ def interrupt(solver: Solver, step: int) -> None:
 
 
 def interrupted(folder: Path, step: int = 6, **net_options: Any) -> Solver:
-    """A run of which the folder has the checkpoints up to this step."""
+    """An interrupted run whose folder has the checkpoints up to this step."""
     solver = make_solver(make_net(**net_options), make_data(), checkpoint_dir=folder, checkpoint_every=1)
     interrupt(solver, step)
     return solver
 
 
 def finish(folder: Path, model: FullyConnectedNet | None = None, **net_options: Any) -> None:
-    """Resume what is in the folder: it must end as the run that was never interrupted."""
+    """Resume the run in the folder; it must end like a run that was never interrupted."""
     never = make_solver(make_net(**net_options), make_data())
     never.train()
     resumed = Solver.resume(folder, make_data(), model=model)
@@ -89,5 +89,5 @@ def finish(folder: Path, model: FullyConnectedNet | None = None, **net_options: 
 
 
 def files(folder: Path) -> list[str]:
-    """The names in the folder of a run, but for its lock."""
+    """The file names in a run's folder, without its lock."""
     return sorted(name for name in os.listdir(folder) if name != ".lock")

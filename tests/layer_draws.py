@@ -1,4 +1,4 @@
-"""Inputs, options and calls for each row of the registries of layers and losses."""
+"""Inputs, options and calls for each entry in the registries of layers and losses."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from thinnet.typing import AnyArray, FloatArray
 
 Arrays: TypeAlias = dict[str, FloatArray]
 
-# N, D, M and the spread of the inputs.  Where a normalization sees only two values, a wide spread would make its
-# gradient vanish (two values normalize to -1 and 1, whatever they are), so those shapes get a narrow one.
+# N, D, M and the spread of the inputs.  If a normalization sees only two values, a wide spread would make its gradient
+# vanish (any two values normalize to -1 and 1), so those shapes get a narrow one.
 SHAPES = [
     (1, 1, 1, 0.01),
     (2, 2, 1, 0.01),
@@ -39,7 +39,7 @@ def draw(
 ) -> tuple[Arrays, Arrays, FloatArray]:
     """Inputs away from the kinks, positive buffers, and a gradient with respect to the output.
 
-    A layer with buffers takes statistics of a batch, so one row becomes two.
+    A layer with buffers computes batch statistics, so one row becomes two.
     """
     rng = np.random.default_rng(seed)
     sizes = dict(zip("NDM", shape[:3], strict=True))
@@ -52,7 +52,7 @@ def draw(
 
     inputs = {name: np.asarray(rng.standard_normal(dims(letters))) for name, letters in layer.inputs.items()}
     first = next(iter(inputs))
-    if layer.ties:  # no two elements within the reach of a difference
+    if layer.ties:  # keep elements farther apart than the difference step
         count = inputs[first].size
         inputs[first] = rng.permutation(np.linspace(-4, 4, count)).reshape(inputs[first].shape)
     inputs[first] *= spread
@@ -69,13 +69,13 @@ def draw(
 
 
 def forward(layer: Layer, inputs: Arrays, buffers: Arrays, options: dict[str, Any]) -> tuple[FloatArray, Any]:
-    """The layer's output and cache, with the buffers in copies: nothing of the caller's is changed."""
+    """The layer's output and cache; buffers are copied, so the caller's arrays do not change."""
     out, cache = layer.forward(*inputs.values(), *(b.copy() for b in buffers.values()), **options)
     return out, cache
 
 
 def backward(layer: Layer, dout: FloatArray, cache: Any) -> Arrays:
-    """The gradients by the names of the inputs."""
+    """The gradients by input name."""
     gradients = layer.backward(dout, cache)
     if len(layer.inputs) == 1:
         assert isinstance(gradients, np.ndarray), "a layer of one input gives one array"
@@ -85,7 +85,7 @@ def backward(layer: Layer, dout: FloatArray, cache: Any) -> Arrays:
 
 
 def laid_out(array: FloatArray) -> dict[str, FloatArray]:
-    """The same values in other places of memory."""
+    """The same values in other memory layouts."""
     reversed_ = tuple(slice(None, None, -1) for _ in array.shape)
     every_other = tuple(slice(None, None, 2) for _ in array.shape)
     wide = np.full([2 * n for n in array.shape], -99, array.dtype)
@@ -101,7 +101,7 @@ LAYOUTS = list(laid_out(np.ones((2, 2))))
 
 
 def draw_targets(name: str, N: int, C: int, rng: np.random.Generator, spread: float = 1.0) -> AnyArray:
-    """What the loss of this name compares (N, C) scores with."""
+    """Targets for (N, C) scores and the loss with this name."""
     if LOSSES[name].targets == "labels":
         return rng.integers(C, size=N)
     if LOSSES[name].targets == "counts":

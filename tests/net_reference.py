@@ -1,4 +1,4 @@
-"""What a net must compute, in float64 and written down anew: no layer, no kernel, no buffer of ours."""
+"""An independent float64 reference for nets: it uses none of our layers, kernels or buffers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Arrays = dict[str, FloatArray]
 def reference(
     net: FullyConnectedNet, X: AnyArray, y: AnyArray, step: int, weights: AnyArray | None = None
 ) -> tuple[float, Arrays, Arrays]:
-    """Loss, gradients and running statistics of one step of training."""
+    """Loss, gradients and running statistics of one training step."""
     p, running, kept, last = _in_float64(net.params), _in_float64(net.running), _kept_units(net, step), net.num_layers
-    if net.dropout_mask == "batch":  # weights of dropped units take no part, in the penalty neither
+    if net.dropout_mask == "batch":  # weights of dropped units are left out, in the penalty too
         for i in range(1, last):
             p[f"W{i}"], p[f"W{i + 1}"] = p[f"W{i}"] * kept[i], p[f"W{i + 1}"] * kept[i][:, None]
     hidden = []
@@ -69,13 +69,13 @@ def _in_float64(arrays: Any) -> Arrays:
 
 
 def _mask(net: FullyConnectedNet, step: int, i: int, shape: tuple[int, ...]) -> AnyArray:
-    """The mask of hidden layer i, counted from 1: one row for all of them where the batch has one mask."""
+    """The mask of hidden layer i, counted from 1: a single row if the whole batch shares one mask."""
     rows = shape[0] if net.dropout_mask == "element" else 1
     return keep_mask(net.dropout, (rows, shape[1]), seed=net.seed, step=step, layer=i - 1)
 
 
 def _kept_units(net: FullyConnectedNet, step: int) -> dict[int, AnyArray]:
-    """For each hidden layer, from 1, the units that take part in a step: all of them, unless the batch has one mask."""
+    """For each hidden layer, from 1, the units used in a step: all, unless the whole batch shares one mask."""
     dims = enumerate(net.hidden_dims, 1)
     if net.dropout_mask == "element":
         return {i: np.ones(dim, bool) for i, dim in dims}

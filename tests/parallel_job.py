@@ -1,4 +1,4 @@
-"""What the tests of several processes start: ``mpiexec -n SIZE python parallel_job.py FOLDER WHAT ...``."""
+"""The script that tests run in several processes: ``mpiexec -n SIZE python parallel_job.py FOLDER WHAT ...``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.training.state import TrainingState
 
 WORLD: Any = None
-if os.name == "posix":  # elsewhere the tests that need it are skipped
+if os.name == "posix":  # on other systems the tests that need it are skipped
     from mpi4py import MPI
 
     WORLD = MPI.COMM_WORLD
@@ -33,9 +33,9 @@ NETS: dict[str, dict[str, Any]] = {
 }
 COMMAND = ["train", "--data", "digits", "--num-train", "200", "--epochs", "4", "--seed", "1"]
 COMMAND += ["--batch-size", "50", "--hidden-dims", "20"]
-TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of the first one
+TRAININGS: dict[str, dict[str, Any]] = {  # for the net with the same name, or else the first one
     **{name: {} for name in NETS},
-    "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of one
+    "small batches": {"batch_size": 3, "epochs": 1},  # so that a process often has no row of a minibatch
     "augmented": {},
     "averaged": {"ema_decay": 0.9},
     "local statistics": {"batch_size": 105, "batch_statistics": "local"},
@@ -43,7 +43,7 @@ TRAININGS: dict[str, dict[str, Any]] = {  # of the net of that name, or else of 
 
 
 def make_data(kind: str = "labels") -> Dataset:
-    """210 training rows of 7 features in 3 classes, some weighing more than others."""
+    """210 training rows of 7 features in 3 classes, with different weights."""
     generator = np.random.default_rng(3)
     X = generator.standard_normal((290, 7)) * 3 + 1
     y: Any = np.abs(X[:, 0]).astype(int) % 3
@@ -59,20 +59,20 @@ def make_net(**options: Any) -> FullyConnectedNet:
 
 
 def make_training(name: str, communicator: Any = None, **options: Any) -> Solver:
-    """A training of the table, in one process or, with a communicator, its part of one in several."""
+    """One of the trainings, in a single process or, with a communicator, this process's part of it."""
     data = make_data(name if name == "regression" else "labels")
-    if communicator is not None and name != "plain":  # whose data the solver shares
+    if communicator is not None and name != "plain":  # for "plain", the solver shares the data
         data = data.shared(communicator.rank, communicator.size)
     gather = alone if communicator is None else communicator.allgather
     data = data.standardized("feature", gather=gather)
-    if name == "augmented":  # rows are images of one line
+    if name == "augmented":  # rows are images with one line of pixels
         data = data.augmented(flip="alternating", cutout=1, image_shape=(1, 1, 7))
     options = {**SOLVER, **TRAININGS[name], **options, "communicator": communicator}
     return Solver(make_net(**NETS.get(name, NETS["batchnorm"])), data, optimizer="adam", **options)
 
 
 def trainings(folder: Path) -> None:
-    """Do each training of the table; keep the nets of all processes."""
+    """Do all trainings, and save the nets of all processes."""
     results: dict[str, Any] = {}
     for name in TRAININGS:
         solver = make_training(name, WORLD)
@@ -87,7 +87,7 @@ def trainings(folder: Path) -> None:
 
 
 def train(folder: Path, misfortune: str = os.environ.get("MISFORTUNE", "")) -> None:
-    """A run with checkpoints, resumed where there are any."""
+    """A run with checkpoints, resumed if there are any."""
     run = folder / "run"
     if WORLD.bcast(any(run.glob("step-*"))):
         solver = Solver.resume(run, make_data().standardized("feature"), communicator=WORLD)
@@ -101,7 +101,7 @@ def train(folder: Path, misfortune: str = os.environ.get("MISFORTUNE", "")) -> N
 
 
 class _Misfortune(Callback):
-    """What is asked for, at step 8 of the last rank."""
+    """Causes the given trouble at step 8 in the last rank."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -122,7 +122,7 @@ class _Misfortune(Callback):
 
 
 def drift(folder: Path) -> None:
-    """The parameters of one process change; what each of them says to that."""
+    """Change the parameters of one process, and save the error that each process reports."""
     try:
         train(folder / "drift", "drift")
     except NumericalError as error:
@@ -143,19 +143,19 @@ def wrong_command(folder: Path) -> None:
 
 
 def script(folder: Path) -> None:
-    """The script that is in the folder."""
+    """Run the script in the folder."""
     runpy.run_path(str(folder / "script.py"), run_name="__main__")
 
 
 def bad_row(folder: Path) -> None:
-    """A weight that is not finite, which shows in the first step."""
+    """Train with a weight that is not finite, which fails in the first step."""
     solver = make_training("batchnorm", WORLD)
     solver.model.params["W2"][3, 3] = np.inf
     solver.train()
 
 
 def stops(folder: Path) -> None:
-    """A callback that only rank 0 calls ends training in all."""
+    """A callback, called only by rank 0, ends training in all processes."""
 
     class Stop(Callback):
         def on_step(self, state: TrainingState) -> None:

@@ -1,4 +1,4 @@
-"""The ways to multiply, for tests of them, and matrices that lie in memory in many ways."""
+"""The kinds of matrix products to test, and matrices in many memory layouts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GENERATOR = np.random.default_rng(0)
 
 
 class Kind(NamedTuple):
-    """A way to multiply numbers of a dtype."""
+    """A way to multiply matrices of one dtype."""
 
     name: str
     make: Any
@@ -31,18 +31,18 @@ class Kind(NamedTuple):
 
     @property
     def rounding(self) -> float:
-        """How much a sum may be wrong, over that of its absolute values."""
+        """The allowed error of a sum, relative to the sum of absolute values."""
         return 1e-6 if self.dtype == "float32" else 1e-14
 
     def seen(self, x: AnyArray) -> AnyArray:
-        """The numbers that are multiplied."""
+        """The numbers that are actually multiplied."""
         return rounded(x) if self.rounds else x
 
     def drawn(self, *shape: int) -> FloatArray:
         return GENERATOR.standard_normal(shape).astype(self.dtype)
 
 
-kernels.available()  # which drops what was compiled from other files
+kernels.available()  # removes kernels compiled from older files
 needs_vectors = pytest.mark.skipif(not blocked.usable(), reason="no kernels, or this processor has no AVX2")
 needs_amx = pytest.mark.skipif(not blocked.amx_usable(), reason="this processor has no AMX that can be used")
 OWN: list[Any] = [
@@ -59,14 +59,14 @@ KINDS: list[Any] = [
 
 @pytest.fixture(autouse=True, scope="module")
 def small_ones_too() -> Iterator[None]:
-    """Kernels of our own multiply what is otherwise left to NumPy as well."""
+    """Let our own kernels also multiply small matrices, which are otherwise left to NumPy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocked, "SMALL", 0)
         yield
 
 
 def laid_out(x: FloatArray, layout: str) -> FloatArray:
-    """The same numbers in memory of another layout, with NaN around them."""
+    """The same numbers in another memory layout, with NaN around them."""
     if "columns" in layout:
         return laid_out(x.T, layout.replace("columns", "rows")).T
     rows, columns = x.shape
@@ -78,7 +78,7 @@ def laid_out(x: FloatArray, layout: str) -> FloatArray:
 
 
 class Parts:
-    """The calling thread, which does work in many parts, as so many threads would."""
+    """A team of one thread that splits work into parts like five threads."""
 
     size, enough = 5, 0
     run = staticmethod(ONE_THREAD.run)

@@ -1,4 +1,4 @@
-"""Small nets in float64, and batches for them."""
+"""Small float64 nets, and batches for them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def make(hidden: tuple[int, ...] = (7, 5), **options: Any) -> FullyConnectedNet:
 
 
 def draw(net: FullyConnectedNet, rows: int = 8, seed: int = 0) -> tuple[FloatArray, AnyArray]:
-    """Inputs of a net and what its loss compares their scores with."""
+    """Inputs for a net, and targets for its loss."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((rows, net.input_dim))
     if LOSSES[net.loss_name].targets == "labels":
@@ -26,6 +26,6 @@ def draw(net: FullyConnectedNet, rows: int = 8, seed: int = 0) -> tuple[FloatArr
 
 
 def shaken(net: FullyConnectedNet) -> FullyConnectedNet:
-    """The net with all parameters moved, so that biases, γ and β are neither 0 nor 1."""
+    """The net with all parameters changed, so that biases, γ and β are neither 0 nor 1."""
     net.params.flat[:] += 0.1 * np.random.default_rng(1).standard_normal(net.params.flat.size)
     return net

@@ -1,4 +1,4 @@
-"""A training so small that tests can afford many: its data, net and solver, and a model of somebody else's."""
+"""A training run so small that tests can do many: data, net and solver, and a model that is not ours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 def blobs(rows: int = 60, seed: int = 0, spread: float = 1.0) -> tuple[FloatArray, AnyArray]:
-    """Three overlapping heaps of points in five dimensions."""
+    """Three overlapping clusters of points in five dimensions."""
     rng = np.random.default_rng(seed)
     y = rng.integers(3, size=rows)
     centers = np.random.default_rng(99).standard_normal((3, 5))
@@ -19,7 +19,7 @@ def blobs(rows: int = 60, seed: int = 0, spread: float = 1.0) -> tuple[FloatArra
 
 
 def make_data(rows: int = 60, val: int = 30) -> Dataset:
-    """`rows` of the heaps to train with, and `val` others."""
+    """`rows` points of the clusters for training, and `val` others for validation."""
     return Dataset(*blobs(rows), *(blobs(val, seed=1) if val else (None, None)))
 
 
@@ -33,7 +33,7 @@ def make_solver(net: Any = None, data: Any = None, **options: Any) -> Solver:
 
 
 class Foreign:
-    """A linear classifier by somebody else: a mapping of parameters, and `loss`."""
+    """A linear classifier that is not ours: a mapping of parameters, and `loss`."""
 
     def __init__(self, shape: tuple[int, ...] = (5,)) -> None:
         self.params: dict[str, FloatArray] = {"W": np.zeros((5, 3)), "b": np.zeros(3)}
@@ -55,13 +55,13 @@ class Foreign:
 
 
 def model_state(model: Any) -> list[bytes]:
-    """Parameters and running statistics, to the last bit."""
+    """Parameters and running statistics, bit for bit."""
     more = model.running.values() if isinstance(model, FullyConnectedNet) else model.bn_params[0].values()
     return [array.tobytes() for array in (*model.params.values(), *more)]
 
 
 def trained_on(estimator: Any, X: AnyArray, y: AnyArray) -> AnyArray:
-    """The parameters of an estimator after another pass; in a module of its own, where other processes find it."""
+    """The parameters of an estimator after another epoch; in this module so that other processes can import it."""
     estimator.partial_fit(X, y)
     parameters: AnyArray = estimator.net_.params.flat
     return parameters

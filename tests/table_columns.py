@@ -1,4 +1,4 @@
-"""Columns of tables in the forms that people have them in, for the tests of `thinnet.sklearn.table`."""
+"""Table columns in the forms in which users have them, for testing `thinnet.sklearn.table`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = ["red", "blue", "green", "", "ä b", None]
 
 
 def frame_of(kind: str, columns: dict[str, list[Any]]) -> Any:
-    """The same table as a frame of either package, with or without dtypes of its own, or an array of objects."""
+    """The same table as a pandas or Polars frame, with or without special dtypes, or as an array of objects."""
     if kind == "pandas":
         return pd.DataFrame(columns)
     if kind == "pandas objects":
@@ -36,12 +36,12 @@ KINDS = ["pandas", "pandas objects", "pandas nullable", "polars", "array"]
 
 
 def one(values: Any, name: str = "a") -> pd.DataFrame:
-    """A frame of one column."""
+    """A frame with one column."""
     return pd.DataFrame({name: values})
 
 
 def learned(X: Any, *, knots: int | None = None, fewest: int = 1, categorical: Any = "from_dtype") -> TableEncoder:
-    """What is learned of rows that each count once."""
+    """An encoder fitted to rows with equal weights."""
     return TableEncoder.learn(read(X, categorical), None, knots=knots, fewest=fewest)
 
 
@@ -53,7 +53,7 @@ def dense(encoder: TableEncoder, columns: Columns) -> Any:
 
 @st.composite
 def pairs_of_tables(draw: Any) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-    """Two tables of one to four columns, each of numbers or of text in both, with missing ones among them."""
+    """Two tables with the same one to four columns of numbers or text, with missing values."""
     pools = draw(st.lists(st.sampled_from([NUMBERS, TEXT]), min_size=1, max_size=4))
 
     def table() -> dict[str, list[Any]]:
@@ -65,10 +65,10 @@ def pairs_of_tables(draw: Any) -> tuple[dict[str, list[Any]], dict[str, list[Any
 
 
 def tables() -> Any:
-    """One such table."""
+    """Tables as in `pairs_of_tables`, one at a time."""
     return pairs_of_tables().map(lambda pair: pair[0])
 
 
 def are_categories(columns: Columns) -> tuple[bool, ...]:
-    """Which columns are categories."""
+    """Which columns are categorical."""
     return tuple(isinstance(column, Categories) for column in columns)

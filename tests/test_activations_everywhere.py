@@ -1,4 +1,4 @@
-"""Every activation in nets, solver, command line, report, checkpoints, ONNX, draws of dropout and estimators."""
+"""Every activation in nets, solver, command line, report, checkpoints, ONNX, Monte Carlo dropout and estimators."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_onnx_runtime_gives_the_nets_scores(activation: str, dtype: str, normali
     net.export_onnx(tmp_path / "net.onnx")
     (scores,) = session(tmp_path / "net.onnx").run(None, {"X": X.astype(dtype)})
     assert scores.dtype == dtype
-    precise = dtype == "float64" and activation != "gelu"  # whose error function ONNX Runtime has in float32 alone
+    precise = dtype == "float64" and activation != "gelu"  # ONNX Runtime has the error function only in float32
     np.testing.assert_allclose(scores, net(X), rtol=0, atol=1e-10 if precise else 5e-6)
 
 
 @each
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_onnx_runtime_gives_the_scores_of_rows_far_out(activation: str, dtype: str, tmp_path: Path) -> None:
-    """Where a power of e is beyond what its dtype holds."""
+    """Where exp overflows the dtype."""
     net, rows = net_with(activation, dtype=dtype), (X[:20] * 1e5).astype(dtype)
     net.export_onnx(tmp_path / "net.onnx")
     (scores,) = session(tmp_path / "net.onnx").run(None, {"X": rows})
@@ -82,7 +82,7 @@ def test_onnx_runtime_gives_the_scores_of_rows_far_out(activation: str, dtype: s
 
 @each
 def test_draws_of_dropout_have_the_mean_of_the_net(activation: str) -> None:
-    """Exactly so where nothing but a product follows what is dropped."""
+    """Exactly, if only a matrix product follows dropout."""
     net = FullyConnectedNet.for_data(DATA, [50], activation=activation, dropout=0.2, dtype="float64", seed=0)
     draws = monte_carlo_scores(net, X[:4], 4000)
     error = draws.std(axis=0) / np.sqrt(4000)

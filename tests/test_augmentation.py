@@ -1,4 +1,4 @@
-"""Augmentation: kernel and NumPy against a plain version; what happens to an image, and what is refused."""
+"""Augmentation: kernel and NumPy against a plain version; the effect on images, and what is refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bits(row: int, step: int) -> AnyArray:
 
 
 def drawn(row: int, step: int, column: int, count: int) -> int:
-    """A whole number below `count`, by the random bits of a row and column; column 16 is a counter's second word."""
+    """An integer below `count` from the random bits of a row and column; column 16 is a counter's second word."""
     return int(bits(row, step)[column]) * count >> 32
 
 
@@ -66,8 +66,8 @@ CHOICES = st.fixed_dictionaries(
 )
 
 
-# The dtypes of the data and of the batch, and whether columns come first in memory. A pixel is read in the one dtype,
-# computed in float64 and written in the other: each way to read and to write is here, in few kernels to be compiled.
+# The dtypes of the data and of the batch, and whether the array is in column order. A pixel is read in one dtype,
+# computed in float64 and written in the other; this covers each way to read and to write with few kernels to compile.
 KINDS = [
     (np.uint8, np.float32, False),
     (np.float32, np.float32, True),
@@ -124,7 +124,7 @@ class TestWhatHappensToAnImage:
 
     def test_alternating_flips_change_with_the_epoch_and_show_each_side_in_two(self) -> None:
         X = images(400, (1, 2, 5))
-        data = Dataset(X, np.zeros(400, int)).augmented(flip="alternating")  # 40 steps an epoch
+        data = Dataset(X, np.zeros(400, int)).augmented(flip="alternating")  # 40 steps per epoch
         own, other = X.reshape(400, -1), X[..., ::-1].reshape(400, -1)
         first = self.read(data, 0)
         flipped = (first == other).all(axis=1)

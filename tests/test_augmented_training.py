@@ -1,4 +1,4 @@
-"""Augmentation in training, in runs, and in predictions averaged over mirror images."""
+"""Augmentation in training and runs, and predictions averaged over mirror images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def state(solver: Solver) -> tuple[bytes, list[float]]:
 
 
 class Dying(Callback):
-    """Dies in the step after this one."""
+    """Fails in the step after this one."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -44,7 +44,7 @@ class TestTraining:
         data, seen = make_data(**HOW), []
         solver = solver_of(data, epochs=2)
         net = solver.model
-        net.step = 5  # whose masks have nothing to do with it
+        net.step = 5  # the net's step counts masks, not augmentation
         update: Any = solver._update
         compute = update._step.compute
 

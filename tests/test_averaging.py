@@ -1,4 +1,4 @@
-"""The exponential average of the weights: what it is, that it is evaluated and returned, and that training goes on."""
+"""The exponential average of the weights: its values, that it is evaluated and returned, and that training goes on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from thinnet.typing import FloatArray
 
 
 class Weights(Callback):
-    """Keeps parameters and running statistics after each step."""
+    """Records parameters and running statistics after each step."""
 
     def __init__(self) -> None:
         self.steps: list[FloatArray] = []
@@ -37,7 +37,7 @@ def everything(net: Any) -> FloatArray:
 
 
 def average(steps: list[FloatArray], decay: float) -> FloatArray:
-    """By its definition."""
+    """The average by its definition."""
     kept = steps[0]
     for t, new in enumerate(steps[1:], start=1):
         d = min(decay, (1 + t) / (10 + t))
@@ -160,7 +160,7 @@ def test_what_is_not_finite_leaves_the_last_good_average_and_none_of_itself() ->
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("width", [1, 8, ENOUGH_FOR_PYTHON // 8])
 def test_kernel_threads_and_numpy_give_the_same_bits(dtype: Any, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without subnormal numbers, and NaN stays."""
+    """No subnormal numbers, and NaN is kept."""
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     net = FullyConnectedNet([width], 7, 2, dtype=dtype, normalization="batchnorm", seed=1)
     averages = [WeightAverage(net, 0.999, team) for team in (ONE_THREAD, ThreadPool(), ONE_THREAD)]

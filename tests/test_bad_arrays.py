@@ -1,4 +1,4 @@
-"""Arrays that compute something else than others, or hold what would spoil a net without a word: refused by name."""
+"""Arrays that do not compute like others, or whose content would silently spoil a net: they are refused by name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def matrix() -> Any:
 
 
 start: Any = runs.start
-run: Any = sweep.run  # whose mistakes here are on purpose
+run: Any = sweep.run  # Any, since the mistakes here are on purpose
 CALLS: dict[str, Callable[[Any], Any]] = {
     "affine": lambda x: layers.affine_forward(x, SQUARE, ONES),
     "affine, backward": lambda x: layers.affine_backward(x, layers.affine_forward(SQUARE, SQUARE, ONES)[1]),
@@ -66,7 +66,7 @@ def test_masked_parameters_are_refused_and_change_nothing() -> None:
     with pytest.raises(ArgumentError, match=r"params\.flat must have no masked elements, got some"):
         changed.params.flat = np.ma.masked_array(before, before > 0)
     np.testing.assert_array_equal(changed.params.flat, before)
-    changed.params["W1"] = np.ma.masked_array(np.ones((4, 5)))  # none of whose elements is masked
+    changed.params["W1"] = np.ma.masked_array(np.ones((4, 5)))  # with no element masked
     assert (changed.params["W1"] == 1).all()
 
 
@@ -89,7 +89,7 @@ def test_a_loss_of_rows_that_hold_no_numbers_is_refused_and_spoils_nothing(
 def test_shares_that_do_not_sum_to_one_are_refused(off: float, came: str) -> None:
     shares = np.eye(3)[Y]
     shares[2] *= 1 + off
-    shares[2, 0] += max(0.0, shares[2].max() - 1)  # in two classes, since each share is at most 1
+    shares[2, 0] += max(0.0, shares[2].max() - 1)  # move any excess to another class, since each share is at most 1
     shares = np.minimum(shares, 1)
     message = rf"^y must be shares .* sum to 1 in each row, got {came} in row 2\. .* loss='logistic'"
     with pytest.raises(ArgumentError, match=message):

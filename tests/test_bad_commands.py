@@ -1,4 +1,4 @@
-"""Wrong command lines: each ends with status 2 and says in words why; `$TMP` has own.npz, own.toml and a run."""
+"""Wrong command lines: each exits with status 2 and explains why; `$TMP` has own.npz, own.toml and a run."""
 
 from __future__ import annotations
 

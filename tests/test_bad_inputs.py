@@ -1,6 +1,6 @@
-"""The table of bad inputs: what is called, which error comes, and its text: argument, limit, what came, the fix.
+"""The table of bad inputs: the call, the error, and its text: the argument, its limit, what was given, and the fix.
 
-One row a mistake that a user of the public interface may make, unless the test of its subject proves more of it.
+One row per mistake that a user of the public interface may make, unless another test checks it more thoroughly.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def solver(model: Any = None, data: Any = None, **options: Any) -> Solver:
 
 
 def model_that_returns(result: Any) -> Any:
-    """A model of somebody else's whose loss(X, y) returns this."""
+    """A model that is not ours, whose loss(X, y) returns this."""
 
     class Model:
         params = {"W": np.zeros((4, 3))}  # noqa: RUF012 - one model, one use
@@ -95,7 +95,7 @@ def train(*args: Any, **options: Any) -> Callable[[], Any]:
 
 
 class Evil:
-    """What a pickle calls on loading, unless it is read as ours are."""
+    """An object whose pickle runs code when loaded, unless by our readers."""
 
     def __reduce__(self) -> Any:
         return exec, ("raise SystemExit('code ran')",)

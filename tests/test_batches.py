@@ -93,7 +93,7 @@ def test_other_seeds_and_other_steps_give_other_rows(sampling: Sampling) -> None
 
 @IN_EACH_SAMPLING
 def test_no_seed_and_epoch_meet_those_of_another(sampling: Sampling) -> None:
-    """A long seed must not run into the number of the epoch: 5 and 3 are not 5 + 3 · 2³² and 0."""
+    """A long seed must not overlap with the epoch number: seed 5, epoch 3 differs from seed 5 + 3 · 2³², epoch 0."""
     one = BatchOrder(100, 100, 5, sampling).rows(3)
     other = BatchOrder(100, 100, 5 + 3 * 2**32, sampling).rows(0)
     assert (one != other).any()

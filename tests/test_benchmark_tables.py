@@ -1,4 +1,4 @@
-"""The comparison on tables: which tables there are, that a run goes on where it was, and what the section says."""
+"""The comparison on tables: the list of tables, continuing an interrupted run, and the text of the section."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ needs_tables = pytest.mark.skipif(
 
 @pytest.fixture
 def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Imports a file of benchmarks/, which is not a package, and forgets it again."""
+    """A function that imports a file of benchmarks/, which is not a package; afterwards the imports are undone."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(BENCHMARKS)
     yield importlib.import_module
@@ -41,14 +41,14 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def values(frame: pd.DataFrame) -> list[set[float]]:
-    """The different values of each column that has many; small whole numbers and years are everywhere."""
+    """The distinct values of each column with many; without small integers and years, which many tables have."""
     columns = [set(column.dropna().round(6)) for _, column in frame.select_dtypes("number").items()]
     telling = [{value for value in column if value % 1 or value > 3000} for column in columns]
     return [column for column in telling if len(column) > 100]
 
 
 def share_data(one: list[set[float]], other: list[set[float]]) -> bool:
-    """Whether a column of one table has nearly the values of one of the other, as where a few rows were left out."""
+    """Whether two tables have a column with nearly the same values, as if only a few rows were left out."""
     close = [(a, b) for a in one for b in other if 0.8 < len(a) / len(b) < 1.25]
     return any(len(a & b) > 0.8 * len(a | b) for a, b in close)
 
@@ -78,8 +78,8 @@ def test_the_tables_keep_their_rule_and_the_lists_share_no_data(module: Any) -> 
 def test_the_same_data_under_another_name_would_be_found(module: Any) -> None:
     lists, data = module("table_lists"), module("table_data")
     for name, other in {
-        "spambase": lists.Table("DAAG", "spam7", "yesno"),  # four rows more
-        "HMDA": lists.Table("Ecdat", "Hmda", "deny"),  # one row more
+        "spambase": lists.Table("DAAG", "spam7", "yesno"),  # four more rows
+        "HMDA": lists.Table("Ecdat", "Hmda", "deny"),  # one more row
         "Wage": lists.Table("ISLR", "Wage", "logwage", ("wage",)),
     }.items():
         known = lists.REPORTING[name]
@@ -102,7 +102,7 @@ def test_splits_are_the_same_each_time_and_at_most_8000_rows(module: Any) -> Non
 
 
 class Here:
-    """A worker in this process, which has the packages already: a process of its own takes seconds to import them."""
+    """A worker in this process, which has already imported the packages; a new process takes seconds to do so."""
 
     def __init__(self, module: Any, contender: str, name: str) -> None:
         self.module, self.contender, self.table = module, contender, module("table_lists").CHOOSING[name]
@@ -131,7 +131,7 @@ def test_a_run_measures_what_it_says_and_goes_on_where_it_was(
     start = tables._start
 
     def one_process(contender: str, name: str) -> Any:
-        """A process for the first worker of ours only."""
+        """Start a real process only for our first worker."""
         real = contender.startswith("Thinnet") and next(first, False)
         return start(contender, name) if real else Here(module, contender, name)
 
@@ -222,7 +222,7 @@ def test_contenders_take_frames_with_text_and_missing_values(module: Any) -> Non
     later = pd.DataFrame({"number": [np.nan, 1.0], "text": ["new", None], "flag": [True, False]})
     for name in made.CONTENDERS:
         if name.startswith("RealMLP"):
-            continue  # the peers' own
+            continue  # not our implementation
         regressor = made.make(name, True, 0).fit(frame, number)
         assert np.isfinite(regressor.predict(later)).all(), name
         classifier = made.make(name, False, 0).fit(frame, np.where(number > 0, "yes", "no").astype(object))

@@ -1,4 +1,4 @@
-"""An optimizer's step along a gradient that is a product, by the kernel that makes it."""
+"""An optimizer's step for a gradient that is a matrix product, done inside the kernel that computes the product."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from thinnet.products.base import Factors
 __all__ = ["small_ones_too"]
 each_own = pytest.mark.parametrize("kind", OWN)
 
-# Each rule with the first kind, and two of them with every other: what a rule computes with a line of weights is one
-# code for all kinds, and test_optim.py has each rule in both dtypes.
+# Each rule with the first kind, and two rules with the other kinds: the code of a rule is the same for all kinds, and
+# test_optim.py tests each rule in both dtypes.
 RULES = [
     pytest.param(*kind.values, name, marks=kind.marks, id=f"{kind.id}-{name}")
     for kind in OWN
@@ -51,7 +51,7 @@ def test_an_update_by_a_product_is_that_along_it(
 
 
 def _state(optimizer: FlatOptimizer) -> list[bool]:
-    """Whether there is a first and a second array of state."""
+    """Whether the optimizer has a first and a second state array."""
     arrays = sum(key != "t" for key in optimizer.state)
     return [arrays > 0, arrays > 1]
 

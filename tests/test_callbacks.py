@@ -1,4 +1,4 @@
-"""Callbacks: when each is called, with what recorded, and how one stops a training."""
+"""Callbacks: when each is called, what is recorded by then, and how one stops training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thinnet.training.state import TrainingState
 
 
 class Recorder(Callback):
-    """Writes down each event with what the solver had recorded by then."""
+    """Records each event with what the solver had recorded by then."""
 
     def __init__(self, events: list[str], name: str = "") -> None:
         self.events, self.name = events, name
@@ -93,7 +93,7 @@ def test_the_base_class_does_nothing() -> None:
 
 
 class Script(Callback):
-    """Puts a prepared course of validation accuracies in place of the measured one."""
+    """Replaces the measured validation accuracies with a prepared sequence."""
 
     def __init__(self, *accuracies: float) -> None:
         self.accuracies = accuracies
@@ -106,10 +106,10 @@ class Script(Callback):
 @pytest.mark.parametrize(
     ("patience", "accuracies", "evaluations"),
     [
-        (1, (0.5, 0.6, 0.6, 0.7, 0.8), 3),  # equal is no rise
+        (1, (0.5, 0.6, 0.6, 0.7, 0.8), 3),  # an equal value is not an improvement
         (2, (0.5, 0.6, 0.6, 0.6, 0.8), 4),
         (2, (0.5, 0.4, 0.6, 0.5, 0.5, 0.9), 5),  # counted from the best, not from the last
-        (3, (0.9, 0.1, 0.2, 0.3, 0.4, 0.5), 4),  # a rise below the best is none
+        (3, (0.9, 0.1, 0.2, 0.3, 0.4, 0.5), 4),  # a rise below the best is not an improvement
         (2, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), 6),
     ],
 )
@@ -154,4 +154,4 @@ multiprocessing.set_start_method("spawn")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "step" in done.stderr  # the bar
+    assert "step" in done.stderr  # the progress bar

@@ -1,4 +1,4 @@
-"""The checker in this process: planted faults are found by name and nothing else is; right code passes."""
+"""The checker in this process: it reports planted faults by name and nothing else, and correct code passes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def names_of(text: str) -> dict[str, Any]:
 
 
 def check(text: str, dialect: str | None = None) -> Report:
-    return check_layers(names_of(text), dialect, timeout=300)  # however busy the machine is
+    return check_layers(names_of(text), dialect, timeout=300)  # long enough for a busy machine
 
 
 def ids(rows: list[Any]) -> list[str]:
@@ -41,20 +41,20 @@ def ids(rows: list[Any]) -> list[str]:
 
 
 def package(net: str, dialect: str) -> str:
-    """Layers, dropout and a net in one source."""
+    """The source of layers, dropout and a net in one file."""
     means = thinnet.course.DIALECTS[dialect].p_means
     return "\n".join([sources.LAYERS, dropouts.dropout({}, means), net])
 
 
 def check_net(net: str, dialect: str) -> Report:
-    """Of a net beside layers that are right, which many a test sees: they are not checked once more with each net."""
+    """The report on a net whose layers are correct; only the net is checked, since other tests check the layers."""
     own = names_of(package(net, dialect))["FullyConnectedNet"]
     return check_layers({"FullyConnectedNet": own}, dialect, timeout=300)
 
 
 HERE = [row for row in dropouts.DROPOUT_FAULTS if row[0] not in IN_CHILDREN]
 MEANS = ("drop", "keep")
-# A fault in what depends on p is planted with both meanings of it, any other in turn with one of the two.
+# Faults in code that depends on p are planted with both meanings of p; the others with one of the two, alternating.
 PLANTED = [
     pytest.param(*row, means, id=f"{i}-{row[0]}-{means}")
     for i, row in enumerate(HERE)
@@ -152,7 +152,7 @@ def test_each_planted_fault_of_the_other_layers_is_found(
     }
 
 
-ROWS = {  # what makes the gradients of vectors, and the running statistics, rows
+ROWS = {  # changes that turn the gradients of vectors, and the running statistics, into (1, D) rows
     "np.sum(dout, axis=0)": "np.sum(dout, axis=0, keepdims=True)",
     "dbeta = dout.sum(axis=0)": "dbeta = dout.sum(axis=0, keepdims=True)",
     "(dout * xhat).sum(axis=0)": "(dout * xhat).sum(axis=0, keepdims=True)",
@@ -160,7 +160,7 @@ ROWS = {  # what makes the gradients of vectors, and the running statistics, row
     "mu = x.mean(axis=0)\n": "mu = x.mean(axis=0, keepdims=True)\n",
     "var = x.var(axis=0)\n": "var = x.var(axis=0, keepdims=True)\n",
 }
-NET_ROWS = {  # vectors of the net that are rows
+NET_ROWS = {  # changes that turn the net's vectors into (1, D) rows
     "np.zeros(dims[i + 1])\n            if": "np.zeros((1, dims[i + 1]))\n            if",
     "np.ones(dims[i + 1])": "np.ones((1, dims[i + 1]))",
     'beta%d" % (i + 1)] = np.zeros(dims[i + 1])': 'beta%d" % (i + 1)] = np.zeros((1, dims[i + 1]))',
@@ -303,7 +303,7 @@ def test_the_course_packages_of_the_project_pass(dialect: str, closed_door: None
     thinnet.course.activate(dialect)
     package = thinnet.course.DIALECTS[dialect].package
     net, images = ("fc_net", "cnn") if package == "nndl" else ("classifiers.fc_net", "classifiers.cnn")
-    of_package = ("optim", images) if dialect in ("cs231n-2017", "nndl") else ()  # the same in each of its dialects
+    of_package = ("optim", images) if dialect in ("cs231n-2017", "nndl") else ()  # the same in all its dialects
     for name in ("layers", net, *of_package):
         report = check_layers(importlib.import_module(f"{package}.{name}"), dialect)
         assert report.ok, str(report)
@@ -381,7 +381,7 @@ def test_every_fault_has_a_planted_one() -> None:
 
 
 def test_the_bounds_hold_where_the_truth_is_known() -> None:
-    """The exact tails of the binomial beyond the bounds are below what is promised."""
+    """The exact binomial tails beyond the bounds are smaller than promised."""
     stats = pytest.importorskip("scipy.stats", reason="SciPy computes the exact tails")
     for draws, p in ((1000, 0.3), (500, 0.8), (40, 0.5)):
         counts = [k for k in range(draws + 1) if unlikely(k, draws, p)]

@@ -1,4 +1,4 @@
-"""The checker on the optimizers: how Adam's step is counted, and where; and by which line a wrong rule moves."""
+"""The checker on optimizers: how and where Adam counts its steps, and which update line a wrong rule follows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_step_that_adam_counts_outside_of_t_is_noted(changes: dict[str, str]) 
 
 def test_what_is_wrong_with_adams_t_is_told_apart() -> None:
     late = {sources.COUNT: '    t = config["t"]\n    config["t"] += 1\n', 'setdefault("t", 0)': 'setdefault("t", 1)'}
-    assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # right from an empty config
+    assert check(sources.swap(sources.OPTIM, late)).faults == {"step-counted-late"}  # correct with an empty config
     unread = {sources.COUNT: "    t = 1\n"}
     assert check(sources.swap(sources.OPTIM, unread)).faults == {"power-forgotten", "step-not-counted"}
     fixed = {"** t)": "** 2)"}

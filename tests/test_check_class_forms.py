@@ -1,4 +1,4 @@
-"""The checker on classes with parameters in dicts or lists, examples in columns, or caches that backward uses up."""
+"""The checker on classes with parameters in dicts or lists, examples in columns, or caches that backward consumes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from check_sources import swap
 from test_check import check
 
-# Parameters and gradients in dicts; and examples in columns, where some average the gradients instead of the loss.
+# Parameters and gradients in dicts; examples in columns, where some average the gradients instead of the loss.
 IN_DICTS = """
 import numpy as np
 
@@ -72,7 +72,7 @@ RETURNED = {
     "self.dW, self.db =": "self.grads = [np.zeros((3, 3)), None]; dW, db =",
     "return self.W.T @ dZ": 'return self.W.T @ dZ, {"W": dW, "b": db}',
 }
-# What backward uses is gone afterwards; statistics in a dict; arguments of a constructor beyond the sizes.
+# Caches that backward consumes; statistics in a dict; constructor arguments other than sizes.
 USED_UP = """
 import numpy as np
 
@@ -123,7 +123,7 @@ class Dense:
         self.d_weights, self.d_bias, x = self.x.T @ dout, dout.sum(0), self.__dict__.pop("x")
         return dout @ self._weights.T
 """
-# What an optimizer remembers stands before the parameters; the mode has a word of the class's own.
+# The optimizer's state is defined before the parameters; the class has its own names for the modes.
 OWN_WORDS = (
     IN_DICTS.replace("params", "p")
     + """
@@ -142,7 +142,7 @@ class Dropout:
         return g * self.kept / (1 - self.rate)
 """
 )
-# Backward is given what forward was, too.
+# Backward also takes the input of forward.
 GIVEN_AGAIN = """
 import numpy as np
 
@@ -180,7 +180,7 @@ IN_LISTS = {
 }
 
 
-# A parameter is an object, with its gradient; and epsilons are large, and written out.
+# A parameter is an object with its gradient; large epsilons, written as literals.
 IN_OBJECTS = """
 import numpy as np
 

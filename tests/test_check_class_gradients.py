@@ -1,4 +1,4 @@
-"""The checker on classes' gradients: found under many names, missing where there are none, else not judged."""
+"""The checker on gradients of classes: found under many names, missing if there are none, otherwise not judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from check_sources import swap
 from test_check import check
 from test_check_class_forms import COLUMNS, IN_DICTS
 
-# As the handout of 11-785 names them.
+# Names as in the handout of 11-785.
 BY_LOSS = """
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The checker on optimizers that read values of config by other names than those under which they are given."""
+"""The checker on optimizers that read config values under different names than those given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thinnet.check import Finding
 MU, GIVEN = 'config.setdefault("momentum", 0.9)', 'config["momentum"]'
 RATE = 'config.setdefault("learning_rate", 1e-2)'
 VELOCITY = 'config.get("velocity", np.zeros_like(w))'
-# The rule, what is changed in it, and which names are told with which in whose place.
+# The rule, the changes, and the reported names, each with the right one.
 RENAMED: list[tuple[str, dict[str, str], list[tuple[str, str]]]] = [
     ("sgd", {'"learning_rate"': '"lr"'}, [("lr", "learning_rate")]),
     ("sgd", {RATE: "pass", '"learning_rate"': '"lr"'}, [("lr", "learning_rate")]),

@@ -1,4 +1,4 @@
-"""The checker on layers as they are written elsewhere: classes of other forms, functions that stand alone."""
+"""The checker on layers written outside the courses: other forms of classes, and standalone functions."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_a_loss_of_one_hot_rows_is_of_another_course() -> None:
     report = check(ONE_HOT_LOSS)
     assert [one.state for one in report.functions] == ["not checked"], str(report)
     assert "softmax_loss takes one-hot rows" in str(report)
-    wrong = check(ONE_HOT_LOSS.replace("-(y *", "-2 * (y *"))  # which may have been meant for numbers of classes
+    wrong = check(ONE_HOT_LOSS.replace("-(y *", "-2 * (y *"))  # it may have been meant for class numbers
     assert wrong.faults == {"crashed"}, str(wrong)
     both = check(ONE_HOT_LOSS.replace("    z =", "    y = np.eye(x.shape[1])[y] if y.ndim == 1 else y\n    z ="))
     assert both.count("right") == 1, str(both)

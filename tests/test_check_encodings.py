@@ -1,4 +1,4 @@
-"""The checker on files in any encoding: read as they say, and told where they do not say it."""
+"""The checker on files in any encoding: read as declared, and reported if the encoding is not declared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checker on files and folders: dialects, missing packages, other frameworks, and what cannot be checked."""
+"""The checker on files and folders: dialects, missing packages, other frameworks, and code that cannot be checked."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def test_the_wrong_dialect_is_doubted(tmp_path: Path) -> None:
     assert "is it the right dialect?" in str(report).replace("\n                  ", " ")
 
 
-@pytest.mark.parametrize("dialect", [None, "nndl", "nndl-drop"])  # nndl-2020 is to a docstring what nndl is
+@pytest.mark.parametrize("dialect", [None, "nndl", "nndl-drop"])  # nndl-2020 treats docstrings like nndl
 @pytest.mark.parametrize("does", ["drop", "keep"])
 @pytest.mark.parametrize("says", ["drop", "keep", ""])
 def test_in_nndl_a_docstring_speaks_before_the_dialect(
     says: str, does: str, dialect: str | None, tmp_path: Path
 ) -> None:
-    """The course's years differ in what p means; what does as its docstring says is right in any dialect."""
+    """The course's years differ in what p means; code that does what its docstring says is right in any dialect."""
     doc = f"We {says} each neuron output with probability p." if says else "Dropout."
     write(tmp_path, "nndl/layers.py", dropouts.dropout({}, does, doc))
     report = check_path(tmp_path, dialect)

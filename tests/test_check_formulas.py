@@ -1,4 +1,4 @@
-"""The formulas that end the fixes of `thinnet check`: functions made of them are right."""
+"""The formulas at the end of fixes in `thinnet check`: functions built from them are correct."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from thinnet.check.plan import PROBES
 from thinnet.check.verdicts import FORMULAS
 
 NORMALIZATION = "return out, (x_hat, gamma, {var}, eps)"
-AROUND = {  # what stands before the formula and behind it
+AROUND = {  # the code before and after the formula
     "affine_forward(x, w, b)": ("", "return out, (x, w, b)"),
     "affine_backward(dout, cache)": ("x, w, b = cache", "return dx, dw, db"),
     "relu_forward(x)": ("", "return out, x"),

@@ -1,4 +1,4 @@
-"""The checker on functions that name neither NumPy nor a framework, in files for a framework."""
+"""The checker on functions that use neither NumPy nor a framework by name, in files that import a framework."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_class_of_another_framework_without_backward_is_not_checked_and_said_s
 
 
 def test_functions_that_use_numpy_and_a_framework_are_judged_by_what_they_give(tmp_path: Path) -> None:
-    text = MIXED.replace("torch", "torchvision")  # there or not, its Tensor is none of NumPy's
+    text = MIXED.replace("torch", "torchvision")  # installed or not, its Tensor is not a NumPy array
     text = text.replace("torchvision.Tensor", "torchvision.tv_tensors.TVTensor")
     report = check_path(write(tmp_path, "layers.py", text))
     assert [one.state for one in report.functions] == ["right", "right"], str(report)

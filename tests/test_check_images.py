@@ -1,4 +1,4 @@
-"""The checker on layers of images: planted faults are found by name and nothing else is; right code passes."""
+"""The checker on image layers: it reports planted faults by name and nothing else, and correct code passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checker on layers: all wrong gradients, other dtypes, and classes of other names."""
+"""The checker on layers: all wrong gradients, other dtypes, and classes with other names."""
 
 from __future__ import annotations
 

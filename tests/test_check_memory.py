@@ -1,4 +1,4 @@
-"""The checker on what layers, rules and nets keep from call to call, and on nets of other depths."""
+"""The checker on state that layers, rules and nets keep between calls, and on nets of other depths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the checker tells to do, done to the letter, makes a planted fault right."""
+"""Following the checker's fixes to the letter corrects planted faults."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_mask_drawn_as_the_mend_says_is_right(verdict: str, changes: dict[str,
     assert not check(mended, means).faults
 
 
-# The verdict, a place in the net, what is planted there, what the mend says, and the place mended with these words.
+# The verdict, a line of the net, the fault planted there, the fix that is reported, and the line after that fix.
 FORWARD = "                h, do = dropout_forward(h, self.dropout_param)\n"
 CALL = "h, cache = dropout_forward(h, self.dropout_param)"
 NETS: list[tuple[str, str, str, str, str]] = [

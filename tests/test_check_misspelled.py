@@ -1,4 +1,4 @@
-"""The checker on names and attributes that are misspelled: an error in that line, with the name that was meant."""
+"""The checker on misspelled names and attributes: an error in that line, with the intended name."""
 
 from __future__ import annotations
 

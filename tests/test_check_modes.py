@@ -1,4 +1,4 @@
-"""The checker on texts for the mode that are neither 'train' nor 'test'."""
+"""The checker on mode strings that are neither 'train' nor 'test'."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NET_MODE = 'mode = "test" if y is None else "train"'
 
 
 def swapped(text: str, function: str, old: str, new: str) -> str:
-    """A source with something else in one function alone."""
+    """A source with a replacement in only one function."""
     before, name, after = text.partition(f"def {function}(")
     assert old in after
     return before + name + after.replace(old, new, 1)

@@ -1,4 +1,4 @@
-"""The checker on mistakes beside those with a verdict of their own: what it says of each tells them apart."""
+"""The checker on mistakes similar to those with their own verdict: its report tells them apart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEAN, VARIANCE = "g.mean(axis=0)", "xhat * (g * xhat).mean(axis=0)"
 AT_TEST = "gamma * (x - running_mean) / np.sqrt(running_var + eps) + beta"
 NEW_MEAN, NEW_VAR = "momentum * running_mean + (1 - momentum) * mu", "momentum * running_var + (1 - momentum) * var"
 RIGHT_CLASS = "dsvm[np.arange(N), y] -= dsvm.sum(axis=1)"
-# The function, what stands in it, what is put there, and what is told of it.
+# The function, the code to replace, its replacement, and what the report says.
 LAYERS: list[tuple[str, str, str, str]] = [
     ("affine_forward", ".dot(w) + b", ".dot(w) - b", "wrong-output: the output has -1 times the bias"),
     ("affine_forward", "x.reshape(x.shape[0], -1).dot(w)", "x.reshape(-1, len(x)).T.dot(w)", "reshaped in another order"),
@@ -187,7 +187,7 @@ def test_a_net_that_stops_is_not_told_of_the_options_that_were_tried_for_it() ->
     assert [(one.verdict, one.evidence[:10]) for _, one in report] == [("crashed", "IndexError")], str(report)
 
 
-# What is wrong with a forward, that its backward stops, and what is told of the backward.
+# A mistake in a forward pass that makes backward fail, and what the report says about backward.
 STOPS: list[tuple[str, str, str]] = [
     ("return out, (x, w, b)", "return (x, w, b), out", "not-checked: it cannot be judged while forward is wrong: ValueError"),
     ("return out, (x, w, b)", "return out, None", "wrong-return: affine_forward leaves None in the cache, with which affine_backward stops"),

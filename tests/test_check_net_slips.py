@@ -1,4 +1,4 @@
-"""The checker on slips in whole nets: each gets its cause, its own advice, and nothing beside it."""
+"""The checker on slips in whole nets: each gets its cause and its own advice, and nothing else."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_slip_in_dropout_that_a_net_writes_out_is_told(changes: dict[str, str]
 def test_a_convolutional_net_that_writes_out_its_layers_is_right() -> None:
     last = {"flat = p1.reshape(N, -1)": "flat = p1.transpose(0, 2, 3, 1).reshape(N, -1)"}
     last |= {"reshape(p1.shape)": "reshape(N, H // 2, W // 2, F).transpose(0, 3, 1, 2)"}
-    for changes in ({}, last):  # the order of the rows that images become is as good as any
+    for changes in ({}, last):  # images may be flattened in any order
         report = check(swap(check_written_out.CONV_NET, changes))
         assert report.ok, str(report)
         assert not report.verdicts, str(report)

@@ -1,4 +1,4 @@
-"""The checker on fully connected nets: planted faults are found by name and nothing else is; right nets pass."""
+"""The checker on fully connected nets: it reports planted faults by name and nothing else, and correct nets pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_right_net_passes(dialect: str) -> None:
 
 
 DIALECTS = ("cs231n-2017", "cs231n-2021")
-# A dialect is a few words of the source: a fault in them is planted in both, any other in turn in one of the two.
+# Dialects differ in a few words of the source: faults in them are planted in both, other faults alternately in one.
 PLANTED = [
     pytest.param(*row, dialect, id=f"{i}-{row[0]}-{dialect}")
     for i, row in enumerate(nets.NET_FAULTS)
@@ -50,7 +50,7 @@ def test_each_fault_of_layer_normalization_in_the_net_is_found(verdict: str, cha
 
 @pytest.mark.parametrize("style", nets.RIGHT_NETS)
 def test_right_nets_pass_in_every_style(style: str) -> None:
-    """In the dialect that has both normalizations; that all dialects are right is seen above."""
+    """In the dialect that has both normalizations; another test shows that all dialects are correct."""
     report = check_net(nets.net(nets.RIGHT_NETS[style], "cs231n-2018"), "cs231n-2018")
     assert report.ok, str(report)
     assert not report.verdicts
@@ -237,7 +237,7 @@ def test_a_net_that_may_be_of_another_course_is_not_held_to_the_form_of_these(
     assert {one.verdict for name, one in report if name == "MLP"} == verdicts
 
 
-# A net without layer functions, with a generator of its own.
+# A net without layer functions, with its own random generator.
 WRITTEN_OUT = """
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The checker on classes for batch and layer normalization, as people write them."""
+"""The checker on batch and layer normalization classes as people write them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from test_check import check
 
-# Parameters of a given size, momentum the weight of the old statistics.
+# Parameters of a given size; momentum is the weight of the old statistics.
 BATCH = """
 class BatchNorm:
     def __init__(self, num_features, momentum=0.9, eps=1e-5):
@@ -29,7 +29,7 @@ class BatchNorm:
         through = self.x_hat * (g * self.x_hat).mean(axis=0)
         return (g - g.mean(axis=0) - through) / np.sqrt(self.var + self.eps)
 """
-# Parameters from outside, statistics that begin with the first rows, the mode as an argument.
+# Parameters passed in, statistics created by the first batch, the mode as an argument.
 GIVEN = """
 class BatchNormalization:
     def __init__(self, gamma, beta, momentum=0.9, running_mean=None, running_var=None):
@@ -53,7 +53,7 @@ class BatchNormalization:
         dxn = self.gamma * dout
         return (dxn - dxn.mean(axis=0) - self.xn * (dxn * self.xn).mean(axis=0)) / self.std
 """
-# Parameters that are made with the first rows, (1, D), gradients returned.
+# Parameters of shape (1, D) created by the first batch; gradients returned.
 LAZY = """
 class LayerNorm:
     def __init__(self, eps=1e-5):

@@ -1,4 +1,4 @@
-"""The checker on sources for Python 2 and for older NumPy: translated, put back, or not checked and told why."""
+"""The checker on sources for Python 2 or older NumPy: translated, patched, or not checked, with the reason."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_tabs_beside_spaces_are_named_with_their_line(tmp_path: Path) -> None:
     assert "indent with spaces only" in str(report)
 
 
-OLD_LAYERS = {  # each is right in Python 2, in a file with a sign of it or without
+OLD_LAYERS = {  # all are correct in Python 2, whether or not the file shows signs of it
     "division": ("out = x.reshape(x.shape[0], -1).dot(w)", "out = x.reshape(x.shape[0], x.size / x.shape[0]).dot(w)"),
     "division of a number of NumPy's": (
         "out = x.reshape(x.shape[0], -1).dot(w)",
@@ -65,14 +65,14 @@ def test_what_only_python_2_runs_is_translated_or_not_checked(how: str, tmp_path
     report = check(tmp_path, text + "\ndef note():\n    print 'two'\n")
     assert report.count("right") == 11, str(report)
     assert report.verdicts == {"old-python"}
-    report = check(tmp_path, text)  # nothing says which Python it is for
+    report = check(tmp_path, text)  # nothing shows which Python it is for
     assert not report.faults
     assert report.ok
     assert report.count("not checked") in (1, 2)
     assert "it is right in Python 2, and stops in Python 3 with" in str(report)
 
 
-@pytest.mark.parametrize("how", ["division", "an indexed zip"])  # arithmetic and a list
+@pytest.mark.parametrize("how", ["division", "an indexed zip"])  # one for arithmetic, one for lists
 def test_a_fault_in_what_only_python_2_runs_is_found(how: str, tmp_path: Path) -> None:
     text = sources.swap(sources.LAYERS, dict([OLD_LAYERS[how]]))
     report = check(tmp_path, text.replace("dx = dout * (x > 0)", "dx = dout"))
@@ -152,7 +152,7 @@ OLD_CALLS = [
 def test_what_stops_only_in_todays_numpy_is_not_checked(new: str, tmp_path: Path) -> None:
     report = check(tmp_path, sources.swap(sources.LAYERS, {"out = np.maximum(0, x)": f"out = {new}"}))
     assert not report.faults
-    try:  # the oldest NumPy that is allowed runs some of them still
+    try:  # the oldest supported NumPy still runs some of them
         with warnings.catch_warnings(action="ignore"):
             eval(new, {"np": np, "x": np.ones((2, 3))})
         stops = False

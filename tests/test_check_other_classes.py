@@ -1,4 +1,4 @@
-"""The checker on classes for activations, convolution and pooling, and on classes that it has no check for."""
+"""The checker on classes for activations, convolution and pooling, and on classes that it cannot check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `thinnet check`: its forms, its status, and results for Gradescope whatever was handed in."""
+"""The command `thinnet check`: its output formats, its exit status, and Gradescope results for any submission."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"dropout_backward             WRONG  line {line}\n" in out
     assert "      crashed\n" in out
     assert "2 functions checked: 1 right, 1 wrong" in out
-    assert "\x1b" not in out  # no terminal, no colors, and nothing from the code's prints
+    assert "\x1b" not in out  # no terminal, so no colors; and no output of the checked code
 
     page = files["html"].read_text()
     assert "<script>" not in page
@@ -109,7 +109,7 @@ SUBMISSIONS: dict[str, tuple[str | bytes, str]] = {
 
 
 def grades(path: Path, folder: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    """The command's status, and what it wrote for Gradescope; JUnit's form must be readable too."""
+    """The command's status, and what it wrote for Gradescope; the JUnit file must be readable too."""
     results, junit = folder / "results.json", folder / "junit.xml"
     status = main(["check", str(path), "--gradescope", str(results), "--junit", str(junit), *options])
     ElementTree.parse(junit)
@@ -127,7 +127,7 @@ def grades(path: Path, folder: Path, *options: str) -> tuple[int, dict[str, Any]
 def test_gradescope_gets_results_whatever_was_handed_in(
     name: str, expect: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "loop" in name:  # which is cut off after its time and nothing more
+    if "loop" in name:  # allow no extra time for starting up
         monkeypatch.setattr("thinnet.check.runner.START", 0.0)
     content, told = SUBMISSIONS[name]
     (tmp_path / "handed_in").mkdir()
@@ -137,7 +137,7 @@ def test_gradescope_gets_results_whatever_was_handed_in(
     status, results = grades(path, tmp_path, *expect, "--timeout", seconds)
     assert status in (1, 2) or name == "an import that fails"
     output = " ".join(test["output"] for test in results["tests"])
-    if name != "an import that fails":  # packages that are absent are no reason to refuse the rest
+    if name != "an import that fails":  # a missing package does not stop the other checks
         assert results["score"] == 0
         assert told in output or (expect and "function-missing" in output and "must define" in told)
     if expect:

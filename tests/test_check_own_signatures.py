@@ -1,4 +1,4 @@
-"""The checker on course functions with arguments of their own: what fits is judged, and the rest is not accused."""
+"""The checker on course functions with different arguments: it judges those that fit, and does not blame the rest."""
 
 from __future__ import annotations
 

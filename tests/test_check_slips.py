@@ -1,4 +1,4 @@
-"""The checker on slips of the hand that NumPy or Python do not name: each gets its cause and its own advice."""
+"""The checker on slips that NumPy's or Python's errors do not explain: each gets its cause and its own advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checker on the courses' small nets: planted faults are found by name and nothing else is; right ones pass."""
+"""The checker on the courses' small nets: it reports planted faults by name and nothing else; correct nets pass."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from thinnet.check import Report
 
 YEARS = {"hidden_dim, cs231n": ("hidden_dim", ""), "hidden_dims, nndl": ("hidden_dims", "dropout=0, ")}
 HALVES = ("0.5", "1")
-# The years differ in the constructor's words only, so each fault is planted in one of them, in turn; the factor of the
-# penalty in what is a fault of it, so one in the penalty is planted with both.
+# The years differ only in the constructor's arguments, so each fault is planted in one of them, alternating. The factor
+# of the penalty decides what is a fault in the penalty, so such faults are planted with both factors.
 OF_TWO = [
     pytest.param(*row, year, id=f"{i}-{row[0]}-{year}")
     for i, row in enumerate(nets.TWO_FAULTS)
@@ -26,7 +26,7 @@ OF_FIRST = [
 
 
 def check_net(text: str) -> Report:
-    """The report on the net alone is what is looked at; its layers are right."""
+    """The report on the net only; its layers are correct."""
     report = check(text)
     assert {one.state for one in report.functions if "Net" not in one.name} <= {"right"}
     return report
@@ -97,7 +97,7 @@ def test_nets_of_two_layers_by_other_names(name: str) -> None:
         assert report.ok, str(report)
         assert [one.name for one in report.functions if one.name[0].isupper()] == [name]
         wrong = check(text.replace("TwoLayerNet", name).replace("self.params", "self.weights"))
-        own = name == "TwoLayerNetwork"  # a course's name, or nearly that, is held to the course's form
+        own = name == "TwoLayerNetwork"  # a class with a course's name, or a similar one, must have the course's form
         assert next(one for one in wrong.functions if one.name == name).state == ("wrong" if own else "not checked")
 
 

@@ -1,4 +1,4 @@
-"""The checker on handouts that nobody has filled in yet."""
+"""The checker on course templates that are not filled in yet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_template_whose_result_is_never_set_is_not_written_yet(tmp_path: Path)
     path = tmp_path / "layers.py"
     path.write_text(TEMPLATE)
     assert check_path(path).faults == {"unimplemented"}, str(check_path(path))
-    path.write_text(TEMPLATE.replace("# YOUR CODE HERE\n", "new = 1\n"))  # may be meant by the name that is returned
+    path.write_text(TEMPLATE.replace("# YOUR CODE HERE\n", "new = 1\n"))  # maybe meant as the returned variable
     assert check_path(path).faults == {"crashed"}, str(check_path(path))
     begun = "def relu_backward(dout, cache):\n    dx = None\n    dx[cache > 0] = 1\n    return dx * dout\n"
     path.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(0, x), x\n" + begun)

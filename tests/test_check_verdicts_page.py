@@ -1,4 +1,4 @@
-"""The page of all verdicts is what the script that makes it prints."""
+"""The page of all verdicts matches the output of its script."""
 
 from __future__ import annotations
 

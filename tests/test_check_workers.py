@@ -1,4 +1,4 @@
-"""The checker's child processes: what ends, hangs or disturbs them is a verdict, and nothing is left of it."""
+"""The checker's child processes: code that ends, hangs or disturbs them gets a verdict, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_time_in_which_others_work_does_not_count_as_much(waiting: str, told: st
     assert told in " ".join(str(report).split())
 
 
-# Stops its own process for two seconds. What wakes it up does so several times, since it may come too early.
+# Stops its own process for two seconds. The wake-up signal is sent several times, since it may come too early.
 STOPPED = """
 import os, signal, subprocess, time
 asked = []
@@ -102,7 +102,7 @@ def test_an_import_that_does_not_end_is_stopped(tmp_path: Path, monkeypatch: pyt
 
 
 def has_ended(number: str) -> bool:
-    """Whether a process is gone, or only not waited for, within 20 seconds: a signal takes its time."""
+    """Whether a process is gone or a zombie within 20 seconds; signals may take a while."""
     status = Path("/proc") / number / "stat"
     for _ in range(200):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -113,7 +113,7 @@ def has_ended(number: str) -> bool:
     return False
 
 
-DISTURBED = "import ctypes\n"  # whose functions can hold up all threads of Python
+DISTURBED = "import ctypes\n"  # its functions can block all Python threads
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for a process in /proc")
@@ -121,7 +121,7 @@ DISTURBED = "import ctypes\n"  # whose functions can hold up all threads of Pyth
 def test_nothing_is_left_of_what_is_stopped(begin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thinnet.check.runner.START", 3.0)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    monkeypatch.setattr(tempfile, "tempdir", None)  # worked out anew
+    monkeypatch.setattr(tempfile, "tempdir", None)  # forget the cached value
     (tmp_path / "temporary").mkdir()
     number = tmp_path / "number"
     lines = ["import subprocess, time", "child = subprocess.Popen(['sleep', '600'])"]
@@ -154,7 +154,7 @@ def test_nothing_is_left_where_the_command_is_terminated(tmp_path: Path) -> None
 
 
 def told(folder: Path, name: str) -> str:
-    """What the file of this name says that a worker writes, below the folder that it works in."""
+    """The text of a file that a worker writes somewhere below this folder, once it is there."""
     for _ in range(600):
         for path in folder.rglob(name):
             if text := path.read_text():
@@ -210,7 +210,7 @@ HOLDING_ON = {
 
 
 @pytest.mark.posix
-@pytest.mark.filterwarnings("ignore:'continue' in a 'finally'")  # of Python 3.14, about such a loop
+@pytest.mark.filterwarnings("ignore:'continue' in a 'finally'")  # Python 3.14 warns about such loops
 @pytest.mark.parametrize("loop", HOLDING_ON.values(), ids=HOLDING_ON)
 def test_an_endless_loop_that_catches_everything_is_stopped(loop: str) -> None:
     text = f"import numpy as np\n\n\ndef relu_forward(x):\n    while True:\n{loop}\n"

@@ -1,4 +1,4 @@
-"""The folder of a run's checkpoints: what is in it when, and that two runs never share it."""
+"""A run's checkpoint folder: its content at each time, and that two runs never share it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_two_solvers_in_turn_do_not_mix_their_checkpoints(tmp_path: Path) -> Non
     with pytest.raises(CheckpointError, match=r"of one run, got .* with step 12, which another run has written meanwh"):
         second.train()
     assert files(tmp_path) == before
-    first.train(epochs=1)  # its own are no hindrance
+    first.train(epochs=1)  # its own checkpoints do not stop it
     assert max(saved(tmp_path)) == 16
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints that are refused: damaged or forged ones, those of other data or another net, and what cannot be kept."""
+"""Refused checkpoints: damaged or forged, of other data or another net, or with state that cannot be saved."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_checkpoint_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def set_in(path: list[str], value: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
-    """A change of one entry of the state."""
+    """A function that changes one entry of the state."""
 
     def change(state: dict[str, Any], arrays: dict[str, Any]) -> None:
         place = state
@@ -164,7 +164,7 @@ FORGED: list[Callable[[dict[str, Any], dict[str, Any]], None]] = [
 
 @pytest.mark.parametrize("change", FORGED, ids=range(len(FORGED)))
 def test_a_whole_file_with_wrong_contents_is_refused(change: Any, tmp_path: Path) -> None:
-    """Its digest is right; anyone can compute one."""
+    """Its digest is correct, since anyone can compute one."""
     interrupted(tmp_path)
     path = tmp_path / "step-000000006.safetensors"
     contents = read_checksummed(path, checkpoints.KIND)

@@ -1,4 +1,4 @@
-"""The formatters of errors: limits, choices, keys, shapes and labels."""
+"""Error message formatting: limits, choices, keys, shapes and labels."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_nearest_asks_for_the_nearest_or_says_nothing() -> None:
     assert nearest("zzz", ["momentum", "learning_rate"]) == ""
     assert nearest("x", []) == ""
     years = ["cs231n-2018", "cs231n-2021"]
-    assert nearest(2021, years) == "Did you mean 'cs231n-2021'?"  # a part of one name alone
+    assert nearest(2021, years) == "Did you mean 'cs231n-2021'?"  # part of only one name
     assert nearest("validation", ["train", "val", "test"]) == "Did you mean 'val'?"
     assert nearest("20", years) == nearest("-20", years) == ""
 

@@ -1,4 +1,4 @@
-"""Checksummed files: what comes back, and that nothing else than what was written ever does."""
+"""Checksummed files: reading returns what was written, and never anything else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HERE = Path("file.safetensors")
 
 
 def forged(state: Any = "{}", arrays: Any = None, **metadata: Any) -> bytes:
-    """A file whose digest is right, whatever else is wrong with it."""
+    """A file with a correct digest, even if its content is wrong."""
     written = {"format": str(FORMAT), "kind": "net", "state": state, "sha256": "0" * 64, **metadata}
     written = {key: value for key, value in written.items() if value is not None}
     return with_digest(save({"W1": np.zeros(1)} if arrays is None else arrays, written))
@@ -62,7 +62,7 @@ def test_what_is_read_does_not_hold_on_to_the_file(tmp_path: Path) -> None:
 
 
 def test_every_single_flipped_bit_is_found(net_file: bytes) -> None:
-    """All of them: of the length, the header, the digest itself and the arrays."""
+    """In the length, the header, the digest itself and the arrays."""
     content = bytearray(net_file)
     assert verified(HERE, bytes(content), "net")
     for bit in range(8 * len(content)):
@@ -123,7 +123,7 @@ def test_files_that_are_none_of_ours_are_refused(content: bytes, text: str, tmp_
 
 
 def changed(path: Path, **config: Any) -> bytes:
-    """A net's file with other entries in its config, under a digest that is right."""
+    """A net's file with changed config entries and a correct digest."""
     contents = read_checksummed(path, "net")
     state = {**contents.state, "config": {**contents.state["config"], **config}}
     return forged(json.dumps(state), contents.arrays)
@@ -154,7 +154,7 @@ def changed(path: Path, **config: Any) -> bytes:
     ids=str,
 )
 def test_a_net_that_does_not_fit_its_file_is_refused(config: dict[str, Any], tmp_path: Path) -> None:
-    """Before anything of its size is made, and though the digest is right, since anyone can compute one."""
+    """Before anything of its size is allocated, even with a correct digest, which anyone can compute."""
     tiny_net().save(tmp_path / "net")
     content = changed(tmp_path / "net", **config)
     (tmp_path / "net").write_bytes(content)
@@ -217,7 +217,7 @@ def test_equal_nets_are_equal_files(tmp_path: Path) -> None:
 def test_a_net_written_before_there_were_activations_is_one_with_relu(
     normalization: Any, dtype: Any, tmp_path: Path
 ) -> None:
-    """The file is put together as the first version wrote it, byte for byte but for the order of its metadata."""
+    """The file is as the first version wrote it, byte for byte except for the order of its metadata."""
     rng = np.random.default_rng(0)
     dims = [3, 5, 4, 2]
     arrays: dict[str, Any] = {}

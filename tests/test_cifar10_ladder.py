@@ -1,4 +1,4 @@
-"""The ladder: as many epochs as the time has, the rungs of a history, and a run that is gone on with."""
+"""The ladder: the number of epochs that fit the time, the rungs of a history, and continuing a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels that are words: a net that trains on them answers with them, wherever they came from."""
+"""Text labels: a net trained on them predicts them, wherever they came from."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""class_weight of the classifier: what scikit-learn takes, to the same numbers, and what is refused by name."""
+"""class_weight of the classifier: same input and weights as in scikit-learn, and what is refused by name."""
 
 from __future__ import annotations
 

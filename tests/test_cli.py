@@ -1,4 +1,4 @@
-"""The command line: help, options, and one real run of each command that is not tested elsewhere."""
+"""The command line: help, options, and a real run of each command that is not tested elsewhere."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_missing_data_is_an_error_and_not_a_traceback(tmp_path: Path, capsys: py
 
 
 def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None:
-    """As `make demo` runs it, warnings as errors: the gain stands out of its standard error."""
+    """Run as by `make demo`, with warnings as errors: the gain is clearly above its standard error."""
     command = [sys.executable, "-W", "error", "-m", "thinnet", "experiment", "dropout", "--output", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -84,13 +84,13 @@ def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None
 def test_the_cifar10_experiment_runs_on_real_images(
     cifar10_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One epoch of 6,000 images; the whole of it takes minutes and is measured by the command in README."""
+    """One epoch of 6,000 images; the full run takes minutes, and the command in README measures it."""
     monkeypatch.setattr(cifar10_fc, "RECIPE", replace(cifar10_fc.RECIPE, num_train=6000))
     command = ["experiment", "cifar10-fc", "--root", str(cifar10_root), "--epochs", "1", "--quiet"]
     assert main([*command, "--output", str(tmp_path)]) == 0
     page = (tmp_path / "report.html").read_text()
     assert "airplane" in page
-    assert page.count("data:image/png") == 48  # of 36 units the weights, and twelve mistakes
+    assert page.count("data:image/png") == 48  # the weights of 36 units, and twelve mistakes
     first = capsys.readouterr().out.splitlines()[0].split()
     assert first[:2] == ["validation", "accuracy"]
     assert float(first[2]) > 0.30
@@ -98,7 +98,7 @@ def test_the_cifar10_experiment_runs_on_real_images(
 
 def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["experiment", "dropout", "--seeds", "1", "--epochs", "1", "--output", str(tmp_path)]
-    assert main([*command, "--rates", "0", "0.2", "0.3", "0.4", "0.5", "0.6"]) == 0  # more than there are colors
+    assert main([*command, "--rates", "0", "0.2", "0.3", "0.4", "0.5", "0.6"]) == 0  # more rates than colors
     out = capsys.readouterr().out
     assert "nan" not in out
     assert "±" not in out
@@ -173,7 +173,7 @@ def test_ctrl_c_ends_with_a_word_and_status_130(
 def test_a_warning_is_told_without_a_line_of_code(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", X_train=np.eye(6), y_train=np.eye(2)[[0, 1] * 3])
     words = ["-m", "thinnet", "train", "--epochs", "1", "--quiet", "--data", "own.npz", "--output", "run"]
-    environment = {**os.environ, kernels.SWITCH: "0"}  # they take longer to load than the run
+    environment = {**os.environ, kernels.SWITCH: "0"}  # kernels take longer to load than the run itself
     done = subprocess.run(
         [sys.executable, *words], env=environment, capture_output=True, text=True, cwd=tmp_path, check=True
     )

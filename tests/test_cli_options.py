@@ -1,4 +1,4 @@
-"""What commands share: the same options everywhere, the nearest name for an unknown one, statuses with a meaning."""
+"""What all commands share: the same options, the nearest name for an unknown one, and meaningful exit statuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-si
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """A parser and all below it."""
+    """A parser and all its subparsers."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -107,7 +107,7 @@ def test_too_little_memory_is_an_error_in_words(
 
 @pytest.mark.parametrize("buffered", [True, False])
 def test_a_reader_that_has_seen_enough_is_no_error_and_the_work_goes_on(buffered: bool, tmp_path: Path) -> None:
-    """The standard output is a pipe whose other end is closed."""
+    """Standard output is a pipe whose other end is closed."""
     train = ["train", "--output", str(tmp_path / "run"), *QUICK]
     code = f"import sys; sys.stdin.read(); from thinnet import cli; sys.exit(cli.main({train}))"
     pipe = subprocess.PIPE

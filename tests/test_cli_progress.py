@@ -1,4 +1,4 @@
-"""What is printed while a run trains, where no bar can be seen."""
+"""What is printed during training without a progress bar."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_in_a_terminal_the_bar_is_enough(
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_a_stream_may_be_closed(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, name, None)  # as Python has it then, and in programs without a console
+    monkeypatch.setattr(sys, name, None)  # as in Python with a closed stream, and in programs without a console
     assert defaults.progress() is False
     assert cli.main([*TRAIN, str(tmp_path / "run")]) == 0
     getattr(sys, name).close()
@@ -73,7 +73,7 @@ def test_a_compilation_is_announced_once_and_a_kernel_that_is_there_is_not() -> 
     assert announced == ["Kernels for such nets are being compiled: about half a minute, once on this machine."]
     with compilation_announced(announced.append):
         one(1)
-    one(1.5)  # compiled when nobody listens any more
+    one(1.5)  # compiled after announcements have ended
     assert len(announced) == 1
 
 

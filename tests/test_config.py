@@ -1,4 +1,4 @@
-"""The config of a training run: TOML and back, and what is refused."""
+"""The config of a training run: TOML round trips, and what is refused."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
 
 
 def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
-    """Some editors write one in front of UTF-8."""
+    """Some editors write one at the start of UTF-8 files."""
     (tmp_path / "config.toml").write_text("epochs = 3\n", encoding="utf-8-sig")
     assert Config.from_toml(tmp_path / "config.toml").epochs == 3
     (tmp_path / "config.toml").write_bytes("\ufeffepochs = 3\n".encode() + "# f\u00fcr\n".encode("latin-1"))
@@ -97,7 +97,7 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
 def test_bytes_that_are_no_toml_are_refused_in_words(tmp_path_factory: Any, content: bytes) -> None:
     path = tmp_path_factory.mktemp("config") / "config.toml"
     path.write_bytes(content)
-    with contextlib.suppress(ArgumentError):  # and nothing else
+    with contextlib.suppress(ArgumentError):  # but no other error
         Config.from_toml(path)
 
 

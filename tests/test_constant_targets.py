@@ -1,4 +1,4 @@
-"""Targets that are all equal, or nearly, or equal but for one: what is predicted, how it is scored, when it stops."""
+"""Targets that are all equal, nearly equal, or equal except one: predictions, scores, and when training stops."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def test_a_constant_is_predicted_exactly(value: float, loss: Any, solver: str) -
 @pytest.mark.parametrize("weights", [RNG.random(120)], ids=["weighted"])
 @pytest.mark.parametrize("more", [{"ensemble": 2}, {"mixup": 0.3}, {"ema_decay": 0.9}, {"dropout": 0.4}, {}])
 def test_so_it_is_however_it_is_trained(weights: AnyArray | None, more: dict[str, Any]) -> None:
-    y = np.full((120, 2), [5.0, 0.0]) + np.c_[np.zeros(120), X[:, 0]]  # the first alone is constant
+    y = np.full((120, 2), [5.0, 0.0]) + np.c_[np.zeros(120), X[:, 0]]  # only the first is constant
     model = ThinNetRegressor(**QUICK, **more).fit(X, y, weights)
     predicted = model.predict(X)
     assert (predicted[:, 0] == 5).all()
@@ -56,7 +56,7 @@ def test_early_stopping_scores_an_exact_constant_1_and_stops() -> None:
 
 @pytest.mark.parametrize("loss", ["squared_error", "poisson"])
 def test_rows_held_out_that_are_equal_score_0_and_the_nearest_pass_is_kept(loss: Any) -> None:
-    y = np.r_[np.full(119, 1.0), 1e6]  # the large one is trained on with this seed
+    y = np.r_[np.full(119, 1.0), 1e6]  # with this seed, the large one is a training row
     model = ThinNetRegressor(**{**QUICK, "max_iter": 30, "random_state": 1}, early_stopping=True, loss=loss).fit(X, y)
     assert model.validation_scores_ is not None
     assert set(model.validation_scores_) <= {0.0, 1.0}

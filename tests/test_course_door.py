@@ -1,4 +1,4 @@
-"""The course door: what is imported from where, and what each dialect means."""
+"""The course door: what can be imported from where, and what each dialect means."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ KEEP_DIALECTS = [name for name, dialect in dialects.DIALECTS.items() if dialect.
 
 @pytest.fixture
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_door: None) -> Path:
-    """The folder that scripts run in, in this process: Python need not start for each of them."""
+    """The folder where scripts run, in this process, which is faster than starting Python for each."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
 def run(code: str) -> str:
-    """Run a script, with an interpreter's own first names; return what it printed."""
+    """Run a script in the namespace of a new interpreter; return what it printed."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(textwrap.dedent(code), "script.py", "exec"), {"__name__": "__main__"})
     return printed.getvalue()
@@ -106,7 +106,7 @@ def test_a_students_folder_without_init_wins(in_folder: Path) -> None:
 
 
 def test_a_students_folder_is_filled_up_with_what_it_lacks(in_folder: Path) -> None:
-    """A folder that only holds the data, or only some modules, does not hide the others."""
+    """A folder with only the data, or only some modules, does not hide the other modules."""
     (in_folder / "cs231n" / "datasets").mkdir(parents=True)
     (in_folder / "cs231n" / "layers.py").write_text(
         "from thinnet.course.cs231n.layers import *\n"
@@ -179,7 +179,7 @@ def test_each_course_has_its_dialects_of_p() -> None:
 
 
 def drawn(dialect: str, draw: str, p: float, shape: tuple[int, ...]) -> Any:
-    """Which units stay, by the expressions that are usual."""
+    """Which units to keep, by the usual expressions."""
     keep = p if dialect in KEEP_DIALECTS else 1 - p
     if draw == "binomial":
         return np.random.binomial(1, keep, size=shape) == 1
@@ -191,7 +191,7 @@ def drawn(dialect: str, draw: str, p: float, shape: tuple[int, ...]) -> Any:
 @pytest.mark.parametrize("draw", [None, "rand", "rand-below", "binomial"])
 @pytest.mark.parametrize("dialect", list(thinnet.course.DIALECTS))
 def test_dropout_in_each_dialect_draw_and_scaling(dialect: str, draw: Any, scaling: Any) -> None:
-    """The mask is the one that the course's expression draws; the scaling is the one asked for."""
+    """The mask is the one that the course's expression draws; the scaling is the requested one."""
     thinnet.course.activate(dialect, scaling=scaling, draw=draw)
     layers = importlib.import_module(f"thinnet.course.{dialect.partition('-')[0]}.layers")
     x, p = np.random.default_rng(0).standard_normal((40, 50)), 0.3

@@ -1,4 +1,4 @@
-"""Which dialect a notebook is in, by its own code."""
+"""Detecting the dialect of a notebook from its code."""
 
 from __future__ import annotations
 

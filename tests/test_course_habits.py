@@ -1,4 +1,4 @@
-"""What notebooks of other courses and years take for granted: packages inside packages, the course's own folders."""
+"""What notebooks of other courses and years assume: nested packages, and the course's own folders."""
 
 from __future__ import annotations
 

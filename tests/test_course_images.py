@@ -1,4 +1,4 @@
-"""The course door's layers of images, their fast versions and the convolutional net."""
+"""The course door's image layers, their fast versions and the convolutional net."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from thinnet.typing import FloatArray
 
 pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
 
-# The calls of the course's notebook on convolution, in its order.
+# The calls in the course's convolution notebook, in order.
 CALLS = """
 import numpy as np
 from cs231n.classifiers.cnn import *

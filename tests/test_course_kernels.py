@@ -1,6 +1,6 @@
-"""The kernel that a notebook runs in: how it starts, with what filters, and what is told when it dies or is stopped.
+"""Notebook kernels: how they start, their warning filters, and what is reported when they die or are stopped.
 
-Each of these tests starts Python anew, as a user does.
+Each of these tests starts a new Python process, like a user.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(
 
 
 def said_when_ended(by: signal.Signals, folder: Path, *options: str) -> str:
-    """What a run of n.ipynb says when a signal ends it, once it has made the file `begun`."""
+    """The output of a run of n.ipynb that a signal ends once the notebook has created the file `begun`."""
     command = [sys.executable, *options, "-m", "thinnet", "course", "run", "n.ipynb"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
     while not (folder / "begun").exists():
@@ -89,7 +89,7 @@ def said_when_ended(by: signal.Signals, folder: Path, *options: str) -> str:
         time.sleep(0.1)
     process.send_signal(by)
     said = process.communicate()[1]
-    ended = re.search("stopped early: (interrupted|terminated)\n", said)  # or the kernel that did not start
+    ended = re.search("stopped early: (interrupted|terminated)\n", said)  # otherwise the kernel did not start
     assert process.returncode == (128 + by if ended else 1)
     return said
 
@@ -120,9 +120,9 @@ def test_a_run_that_is_interrupted_keeps_what_there_is_and_says_where_it_was(
 
 
 def test_notebooks_may_run_at_once_each_with_the_warning_filters_of_its_command(tmp_path: Path) -> None:
-    """Their kernels are talked to through files of their own: no port can be taken twice.
+    """Each kernel communicates through its own files, so there are no port conflicts.
 
-    They open the door themselves, and so need no dialect.
+    The notebooks activate the course themselves, so they need no dialect.
     """
     door = "import thinnet.course; thinnet.course.activate('nndl')"
     transport = "from ipykernel.kernelapp import IPKernelApp\nprint(IPKernelApp.instance().transport)"

@@ -1,4 +1,4 @@
-"""Files given as notebooks: which are refused before they run, and which are forgiven."""
+"""Notebook files: which are refused before they run, and which defects are tolerated."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_a_notebook_in_another_language_is_refused(metadata: dict[str, Any], tmp
     ],
 )
 def test_a_notebook_that_other_programs_wrote_carelessly_runs(metadata: dict[str, Any], tmp_path: Path) -> None:
-    """A mark at its beginning, no metadata, cells without outputs, source or with the same id, outputs
-    without text, half a character."""
+    """A byte order mark, no metadata, cells without outputs or source, or with the same id, outputs
+    without text, half a surrogate pair."""
     cell = {"cell_type": "code", "id": "a", "source": "print(1)"}
     note = {"cell_type": "markdown", "id": "b", "source": "a note"}
     empty = {"cell_type": "code", "source": None, "outputs": None, "metadata": None}

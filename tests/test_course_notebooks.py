@@ -89,10 +89,10 @@ def test_a_course_of_ones_own_beside_the_notebook_wins_and_runs_without_a_dialec
 
 
 def test_the_recorded_output_decides_and_does_not_stay(tmp_path: Path) -> None:
-    """UCLA's years differ only in what p means; the author's own figures tell it."""
+    """UCLA's years differ only in what p means; the author's own numbers show it."""
     path = tmp_path / "n.ipynb"
     source = USES_LAYERS.replace("cs231n", "nndl")
-    write_notebook(path, [source, "%time 1 / 0", "1"])  # a magic that runs code fails with it
+    write_notebook(path, [source, "%time 1 / 0", "1"])  # a magic that runs code fails if the code does
     notebook: Any = nbformat.read(path, as_version=4)
     text = "Running tests with p =  0.3\nFraction of train-time output set to zero:  0.2996\n"
     for number, cell in enumerate(notebook.cells, start=1):
@@ -262,16 +262,16 @@ OF_OLD_NUMPY = {
     ],
 )
 def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
-    """That a notebook's failure has this advice is seen of an unknown package, above."""
+    """Only the advice; the test of an unknown package above shows that a failed notebook includes it."""
     thinnet.course.activate("cs231n-2021")
-    with pytest.raises(Exception) as stopped:  # noqa: PT011 -- of each kind
+    with pytest.raises(Exception) as stopped:  # noqa: PT011 -- several kinds
         exec(source, {"__name__": "__main__", "__package__": ""})
     failure = f"{stopped.type.__name__}: {stopped.value}"
     assert told in failure + advice(failure, source)
 
 
 def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: Path) -> None:
-    """Whatever library the error comes from, and also where that file is written for Python 2."""
+    """Whichever library raises the error, and even if the file is written for Python 2."""
     (tmp_path / "old_module.py").write_text(
         "from past.builtins import xrange\nfrom six.moves import cPickle as pickle\n"
         "from future import standard_library\nstandard_library.install_aliases()\nimport numpy as np\n"

@@ -1,4 +1,4 @@
-"""What notebooks of former years call by names that Python, NumPy, SciPy and Pillow no longer have."""
+"""Names in notebooks of earlier years that Python, NumPy, SciPy and Pillow no longer have."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Both course notebooks run through the command line and give the recorded figures.
+"""Both course notebooks run from the command line and reproduce the recorded numbers.
 
-The first one as it is; the second one with one epoch of its last training in place of 20, which take minutes: the
-whole of it, unmodified, is `make test-slow`.
+The first runs unchanged; the second with one epoch of its last training instead of 20, which take minutes. `make
+test-slow` runs it unchanged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def run_notebook(path: Path, cells: list[str], root: Path, *options: str) -> Pat
     output = path.with_name("executed.ipynb")
     command = [sys.executable, "-W", "error", "-m", "thinnet", "course", "run", str(path), "--output", str(output)]
     environment = {"THINNET_DATA": str(root), "PATH": "/usr/bin:/bin", "HOME": str(path.parent)}
-    # Where the suite runs side by side, each process has as many threads as it says; waiting ones would slow all down.
+    # If tests run in parallel, each process uses the given number of threads; more would slow everything down.
     environment |= {name: os.environ[name] for name in ("OPENBLAS_NUM_THREADS",) if name in os.environ}
     done = subprocess.run([*command, *options], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -36,7 +36,7 @@ def run_notebook(path: Path, cells: list[str], root: Path, *options: str) -> Pat
 
 @pytest.fixture(scope="module")
 def cs231n_run(cifar10_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first seed, executed as its author ran it: no scaling at all."""
+    """The first seed, executed as its author ran it: without any scaling."""
     path = tmp_path_factory.mktemp("cs231n") / "notebook.ipynb"
     return run_notebook(path, cs231n_cells(), cifar10_root, "--dialect", "cs231n-2017", "--scaling", "unscaled")
 
@@ -76,8 +76,8 @@ def test_the_first_seed_gives_the_recorded_gradients(cs231n_run: Path) -> None:
     assert numbers(net, "Initial loss:") == pytest.approx(losses, rel=1e-12)
     errors = numbers(net, "relative error:")
     assert len(errors) == 18
-    # A unit in the last place of a loss of 2.3, over 2h = 2e-5, is 1.8e-5 of twice the gradient of 6e-7 that the first
-    # net has in W2. One was recorded there, and products that add in another order leave some more.
+    # A rounding error of one ulp in a loss of 2.3, divided by 2h = 2e-5, is 1.8e-5 of twice the gradient of 6e-7 in W2
+    # of the first net. One ulp was recorded, and products that add in another order differ by some more.
     assert errors.pop(1) < 30 * 1.8e-5
     assert max(errors) < 5e-5  # recorded: 2.1e-6
 
@@ -88,8 +88,8 @@ def test_the_first_seed_trains_as_recorded(cs231n_run: Path) -> None:
     assert first == pytest.approx([8.5978, 4.5023], abs=3e-3)
     accuracies = [float(x) for x in re.findall(r"train acc: " + NUMBER, text)]
     assert len(accuracies) == 2 * 26
-    without, dropped = accuracies[21:26], accuracies[47:52]  # the last five epochs, since single ones jump
-    # Rounding decides in which epochs it jumps: on one processor the mean was .966 with one thread, .995 with two.
+    without, dropped = accuracies[21:26], accuracies[47:52]  # the last five epochs, since single ones fluctuate
+    # Rounding decides in which epochs: on one processor the mean was .966 with one thread, .995 with two.
     assert sum(without) / 5 >= 0.95
     assert max(without) >= 0.98
     assert sum(dropped) < sum(without)
@@ -112,7 +112,7 @@ def test_the_second_seed_gives_the_recorded_statistics(nndl_run: Path) -> None:
 def test_the_second_seed_passes_its_gradient_checks(nndl_run: Path) -> None:
     backward, net = printed(nndl_run)[3:5]
     assert numbers(backward, "dx relative error:")[0] < 1e-9
-    # The notebook seeds nothing, but the dropout of the backward check does: these three losses are determined.
+    # The notebook sets no seed, but the dropout of the backward check does, so these three losses are deterministic.
     losses = [2.309771209610118, 2.306133548427975, 2.3053332250963194]
     assert numbers(net, "Initial loss:") == pytest.approx(losses, rel=1e-12)
     errors = numbers(net, "relative error:")
@@ -122,7 +122,7 @@ def test_the_second_seed_passes_its_gradient_checks(nndl_run: Path) -> None:
 
 def test_the_second_seed_shows_dropout_regularizing(nndl_run: Path) -> None:
     first = [float(x) for x in re.findall(r"\(Iteration 1 / 125\) loss: " + NUMBER, printed(nndl_run)[5])]
-    assert first == pytest.approx([2.296919, 2.301009], abs=1e-4)  # as recorded, but for the mean image
+    assert first == pytest.approx([2.296919, 2.301009], abs=1e-4)  # as recorded, except for the mean image
     accuracies = [float(x) for x in re.findall(r"train acc: " + NUMBER, printed(nndl_run)[5])]
     assert len(accuracies) == 2 * 26
     dropped, without = accuracies[21:26], accuracies[47:52]
@@ -142,7 +142,7 @@ def test_the_second_seed_draws_its_plots(nndl_run: Path) -> None:
 
 @pytest.mark.slow
 def test_the_second_seed_unmodified_reaches_its_goal(cifar10_root: Path, tmp_path: Path) -> None:
-    """Validation at least .57 and test at least .55, on JPEG-decoded CIFAR-10."""
+    """Validation accuracy at least .57 and test accuracy at least .55, on JPEG-decoded CIFAR-10."""
     executed = run_notebook(tmp_path / "notebook.ipynb", nndl_cells(), cifar10_root)
     text = printed(executed)[-1]
     assert numbers(text, "Validation set accuracy:")[0] >= 0.57

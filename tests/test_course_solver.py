@@ -1,4 +1,4 @@
-"""What notebooks do with the courses' Solver beside calling it: hands on its steps, its attributes, its files."""
+"""What notebooks do with the courses' Solver besides calling it: they use its steps, attributes and files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def optim(closed_door: None) -> ModuleType:
 
 
 def as_the_course_trains(model: Any, rule: Any, num_epochs: int, batch_size: int, config: Any, decay: float) -> Any:
-    """The losses of the course's loop, written down plainly, and the configs at its end."""
+    """The losses of the course's training loop, written out plainly, and the final configs."""
     data, configs, losses = small_data(), {name: dict(config) for name in model.params}, []
     steps_per_epoch = max(60 // batch_size, 1)
     for step in range(1, num_epochs * steps_per_epoch + 1):
@@ -68,7 +68,7 @@ def as_the_course_trains(model: Any, rule: Any, num_epochs: int, batch_size: int
 @pytest.mark.parametrize("batch_size", [20, 64, 100])
 @pytest.mark.parametrize("name", ["sgd", "sgd_momentum", "rmsprop", "adam"])
 def test_it_trains_as_the_courses_loop_does(optim: ModuleType, name: str, batch_size: int) -> None:
-    """A minibatch may have more rows than there are: they are drawn with replacement."""
+    """A minibatch may have more rows than the data, since they are drawn with replacement."""
     config = {"learning_rate": 0.02}
     trained = solver(num_epochs=3, batch_size=batch_size, update_rule=name, optim_config=config, lr_decay=0.5)
     np.random.seed(5)
@@ -89,7 +89,7 @@ def test_the_states_arrays_that_were_given_stay_as_they_are(optim: ModuleType) -
     given = np.full((12, 7), 0.01)
     trained = solver(update_rule="sgd_momentum", optim_config={"learning_rate": 0.1, "velocity": given})
     with pytest.raises(ArgumentError, match=r"config\['velocity'\] must be an array of shape \(7,\), like w, got an"):
-        trained._step()  # that of b1 has another shape
+        trained._step()  # b1's velocity has a different shape
     assert (given == 0.01).all()
     trained = solver(update_rule="adam")
     trained._step()

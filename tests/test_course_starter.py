@@ -1,4 +1,4 @@
-"""Starter folders: what is in them runs, and can be replaced."""
+"""Starter folders: their code runs, and can be replaced."""
 
 from __future__ import annotations
 

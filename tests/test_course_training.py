@@ -234,7 +234,7 @@ def test_the_solver_ends_with_the_best_weights_and_statistics() -> None:
     assert (solver.optim_config, solver.lr_decay, solver.num_train_samples) == ({"learning_rate": 0.02}, 1.0, 1000)
     assert solver.X_train is data["X_train"]
     assert not hasattr(solver, "optim_confg")
-    assert solver.train() is None  # type: ignore[func-returns-value]  # or a notebook would show all of the history
+    assert solver.train() is None  # type: ignore[func-returns-value]  # or a notebook would print the whole history
     assert len(solver.loss_history) == 24
     assert len(solver.val_acc_history) == len(solver.train_acc_history) == 9
     assert solver.best_val_acc == max(solver.val_acc_history)

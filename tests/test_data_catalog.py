@@ -1,4 +1,4 @@
-"""`thinnet data`: what is known, where it is, and fetching it."""
+"""`thinnet data`: the known data sets, where they are, and downloading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from thinnet import cli
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory and a cache with nothing in them."""
+    """An empty working directory and an empty cache."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("THINNET_DATA", raising=False)
     monkeypatch.setattr("thinnet.data.download.cache_folder", lambda: tmp_path / "cache")

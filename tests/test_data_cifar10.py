@@ -25,7 +25,7 @@ def write_batch(path: Path, X: Any, labels: Any, **more: Any) -> None:
 
 
 def write_folder(folder: Path, rows: int = 4, seed: int = 0) -> tuple[np.ndarray[Any, Any], list[int]]:
-    """Five small batches and a test batch; return all their rows and labels, the test ones last."""
+    """Write five small batches and a test batch; return all their rows and labels, with the test batch last."""
     rng = np.random.default_rng(seed)
     X = rng.integers(0, 256, (6 * rows, 3072), dtype=np.uint8)
     y = [int(label) for label in rng.integers(0, 10, 6 * rows)]
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No environment variable, an empty working directory, an empty cache, and no way to the network."""
+    """No environment variable, an empty working directory, an empty cache, and no network access."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.delenv("THINNET_DATA", raising=False)
@@ -140,7 +140,8 @@ def test_home_is_expanded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_order_of_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each place that is filled wins over the ones filled before it: cache, working directory, variable, root."""
+    """Places are filled in this order, and each takes precedence over the earlier ones: cache, working directory,
+    variable, root."""
     work, variable = tmp_path / "work", tmp_path / "variable"
     places = [
         tmp_path / "cache",

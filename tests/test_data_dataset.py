@@ -1,4 +1,4 @@
-"""Dataset: its checks, its standardizations against plain NumPy, its batches and its splits."""
+"""Dataset: checks, standardizations compared with plain NumPy, batches and splits."""
 
 from __future__ import annotations
 

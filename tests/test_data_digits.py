@@ -1,4 +1,4 @@
-"""Digits: every image once, in a shuffle that the seed alone decides."""
+"""Digits: every image once, in a shuffle that depends only on the seed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_arguments_must_be_whole_numbers(arguments: dict[str, Any]) -> None:
 
 
 def test_scikit_learn_itself_is_not_imported() -> None:
-    """Which would take longer than a short training."""
+    """Importing it would take longer than a short training."""
     code = "import sys, thinnet; thinnet.load_digits(); print('sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "False\n", done.stderr

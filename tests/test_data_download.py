@@ -1,4 +1,4 @@
-"""Downloads: checked, whole or not at all. The server is on the loopback interface, the archive made here."""
+"""Downloads: checked, complete or not at all. The server is on the loopback interface, and the archive is made here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BY_HAND = (
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder without a word, and fails as often as `failures` says."""
+    """Serves a folder without logging; the first `failures` requests fail."""
 
     failures = 0
     requests = 0
@@ -52,13 +52,13 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 class Server:
-    """A running server: the folder that it serves, and its handler's counters."""
+    """A running server, with the folder that it serves and its handler's counters."""
 
     def __init__(self, folder: Path, url: str, handler: type[Handler]) -> None:
         self.folder, self.url, self.handler = folder, url, handler
 
     def publish(self, members: list[tuple[tarfile.TarInfo, bytes]], name: str = "data.tar.gz") -> Archive:
-        """Put an archive with `members` there; return what a client should know about it."""
+        """Put an archive with `members` on the server; return its description for clients."""
         with tarfile.open(self.folder / name, "w:gz") as tar:
             for info, content in members:
                 tar.addfile(info, io.BytesIO(content))

@@ -1,4 +1,4 @@
-"""Fashion-MNIST and its IDX files, plain and gzipped, whole and damaged."""
+"""Fashion-MNIST and its IDX files: plain and gzipped, intact and damaged."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_do_not_fit(root: Path, name: str, content: np.ndarray[Any, Any], text: str) -> None:
-    (root / name).write_bytes(idx(content))  # where both are there, the plain file is read
+    (root / name).write_bytes(idx(content))  # if both exist, the plain file is read
     with pytest.raises(DataError, match=text):
         load_fashion_mnist(root, **SMALL)
 
@@ -122,7 +122,7 @@ def test_damaged_idx_files(tmp_path: Path, raw: bytes, text: str) -> None:
 
 
 def test_gzip_is_seen_from_the_content(tmp_path: Path) -> None:
-    """Browsers unpack a file and keep its name."""
+    """Browsers may decompress a file but keep its name."""
     for name, raw in (("labels.gz", WHOLE), ("labels", ZIPPED)):
         (tmp_path / name).write_bytes(raw)
         np.testing.assert_array_equal(read_idx(tmp_path / name), LABELS["train"])

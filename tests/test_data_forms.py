@@ -1,4 +1,4 @@
-"""Arrays in the forms that people have them in, and files of arrays: taken as what they mean, or refused by name."""
+"""Arrays in the forms in which users have them, and files of arrays: accepted as intended, or refused by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from thinnet.errors import DataError
 from thinnet.nets import FullyConnectedNet
 from thinnet.solver import Solver
 
-GOOD = np.random.default_rng(1).integers(0, 100, (40, 6)).astype(np.uint8)  # whole numbers that every dtype holds
+GOOD = np.random.default_rng(1).integers(0, 100, (40, 6)).astype(np.uint8)  # integers that every dtype can represent
 ROWS = {
     "float16": (GOOD.astype(np.float16), np.float32),
     "longdouble": (GOOD.astype(np.longdouble), np.float64),
@@ -204,7 +204,7 @@ def test_files_of_text_and_of_values_are_shared_in_one_form(size: int, tmp_path:
     assert {part.class_names for part in parts} == {("ant", "bee", "cat")}
     assert {part.num_classes for part in parts} == {3}
     assert np.concatenate([part.y_train for part in parts]).tolist() == load_npz(path).y_train.tolist()
-    values = np.r_[np.arange(39.0), 0.5]  # whole in all processes but one
+    values = np.r_[np.arange(39.0), 0.5]  # integers in all processes but one
     np.savez(path, X_train=GOOD, y_train=values)
     parts = [load_npz(path, (rank, size)) for rank in range(size)]
     assert {(part.y_train.shape[1:], part.num_classes) for part in parts} == {((1,), 1)}

@@ -1,4 +1,4 @@
-"""Standardization of numbers of every size: right in float64 whatever comes out, or refused by column."""
+"""Standardization of numbers of every magnitude: correct in float64 for any output dtype, or refused by column."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_targets_and_weights_beyond_float32_are_refused(options: dict[str, Any],
 
 
 class _Process:
-    """One of several threads that stand for processes: each gathers what all of them have."""
+    """One of several threads that act as processes: each gathers the values of all."""
 
     def __init__(self, rank: int, things: list[Any], barrier: threading.Barrier) -> None:
         self.rank, self.things, self.barrier = rank, things, barrier

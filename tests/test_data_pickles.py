@@ -1,4 +1,4 @@
-"""Pickles: what CIFAR-10's files hold is read, anything else is refused, and nothing in a file ever runs."""
+"""Pickles: the content of CIFAR-10 files is read, anything else is refused, and no code in a file ever runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def load(tmp_path: Path, raw: bytes) -> dict[str, Any]:
 
 
 def from_python_2(values: bytes, labels: bytes = b"K\x07K\x00K\x09", shape: bytes = b"K\x03M\x00\x0c") -> bytes:
-    """A batch in the opcodes of Python 2's cPickle, with its memo marks and its 8-bit strings."""
+    """A batch in the opcodes of Python 2's cPickle, with its memo opcodes and 8-bit strings."""
     dtype = b"cnumpy\ndtype\nq\x08U\x02u1K\x00K\x01\x87Rq\x09(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
     array = b"cnumpy.core.multiarray\n_reconstruct\nq\x05cnumpy\nndarray\nq\x06K\x00\x85U\x01b\x87Rq\x07"
     state = b"(K\x01" + shape + b"\x86" + dtype + b"\x89T" + struct.pack("<i", len(values)) + values + b"t"
@@ -60,7 +60,7 @@ class Calls:
 
 
 def with_older_names(raw: bytes) -> bytes:
-    """A pickle as NumPy 1 writes it, without frames, whose lengths would be others."""
+    """A pickle as NumPy 1 writes it, without frames, whose lengths would change."""
     for opcode, _, place in reversed([*pickletools.genops(raw)]):
         if opcode.name == "FRAME" and place is not None:
             raw = raw[:place] + raw[place + 9 :]
@@ -215,7 +215,7 @@ def test_anything_else_is_refused_by_name(
 
 
 def test_no_file_changes_how_the_next_is_read(tmp_path: Path) -> None:
-    """Setting the state of a function that a file names must not change what the next file is read with."""
+    """Setting the state of a function that a file names must not affect how the next file is read."""
     state = b"c_codecs\nencode\nN}X\x08\0\0\0__call__Ns\x86b."
     for code in (state, PY2 + state, PY2 + RECONSTRUCT + b"N}X\x06\0\0\0valuesNs\x86b."):
         with pytest.raises(DataError):
@@ -261,7 +261,7 @@ def test_programs_of_known_opcodes_are_refused(tmp_path: Path, pieces: list[byte
 
 @pytest.mark.parametrize("raw", [FROM_PYTHON_3, from_python_2(PIXELS.tobytes())], ids=["python3", "python2"])
 def test_flipped_bits_give_a_batch_or_a_data_error(tmp_path: Path, raw: bytes) -> None:
-    """Flips in the pixels cannot be seen, so most of these are at the two ends, where the structure is."""
+    """Flips in the pixels cannot be detected, so most flips here are near the two ends, where the structure is."""
     draw = random.Random(0)
     ends = [*range(200), *range(len(raw) - 200, len(raw))]
     for place in [*ends, *draw.sample(range(len(raw)), 50)]:
@@ -316,7 +316,7 @@ def test_no_warnings_even_of_bytes_compared_with_text(tmp_path: Path) -> None:
 
 
 def test_no_opcode_has_python_import_anything(tmp_path: Path) -> None:
-    """Text of protocol 0 is decoded before it is refused, and its codec is a module of Python's own."""
+    """Text of protocol 0 is decoded before it is refused, and its codec is a module of the standard library."""
     (tmp_path / "batch").write_bytes(PY2 + b"Vabc\n.")
     code = (
         "import sys; from thinnet import DataError; from thinnet.data.cifar10 import read_cifar10_batch as r\n"

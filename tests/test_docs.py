@@ -1,4 +1,4 @@
-"""The pages in docs/: their examples run, their figures are drawn anew, and every public name is in the reference."""
+"""The pages in docs/: examples run, figures are drawn again, and every public name is in the reference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FIGURES = [path for path in sorted((DOCS / "figures").glob("*.py")) if path.stem
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = [page for page in sorted(DOCS.glob("*.md")) if BLOCK.search(page.read_text(encoding="utf-8"))]
 
-# What a page's console blocks are checked with: each command runs, and prints what stands under it.
+# The code that checks a page's console blocks: each command runs, and prints the output below it.
 CONSOLE = """
 def _console(block):
     import contextlib, doctest, io, shlex
@@ -49,11 +49,11 @@ def _console(block):
 
 """
 
-# Pages that do not run in this process: one adds to the registries, and test_parallel.py runs the other's only script.
+# Pages that do not run in this process: one adds to the registries, and test_parallel.py runs the script of the other.
 ALONE = {"adding", "parallel"}
 ENVIRONMENT = {**os.environ, "JOBLIB_MULTIPROCESSING": "0"}  # as below
 
-# Modules that nobody imports from outside; every other one is in the reference.
+# Internal modules; all others are in the reference.
 INTERNAL = {
     "arguments", "arrays", "bars", "check.*", "checks", "cli", "cli.*", "course.*", "ctrl_c", "data.checking",
     "data.cifar10", "data.dataset", "data.digits", "data.download", "data.fashion_mnist", "data.fields", "data.files",
@@ -66,7 +66,7 @@ INTERNAL = {
 }  # fmt: skip
 
 
-# What takes long on a page, and what takes its place here.
+# Slow code on the pages, and its replacement here.
 SHORTER = {
     "ThinNetClassifier(dropout=0.25, random_state=0)": "ThinNetClassifier(dropout=0.25, max_iter=10, random_state=0)",
     "ThinNetClassifier(early_stopping=True, ": "ThinNetClassifier(early_stopping=True, max_iter=5, ",
@@ -76,7 +76,7 @@ SHORTER = {
 
 
 def program(page: Path) -> str:
-    """The examples of a page, in order, as one script."""
+    """A page's examples, in order, as one script."""
     text = page.read_text(encoding="utf-8")
     for long, short in SHORTER.items():
         text = text.replace(long, short)
@@ -86,7 +86,7 @@ def program(page: Path) -> str:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_door: None) -> Path:
-    """The folder that a page or a script runs in, in this process: Python need not start for each of them."""
+    """The folder where a page or script runs, in this process, which is faster than starting Python for each."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -152,7 +152,7 @@ def test_the_picture_names_modules_that_exist() -> None:
 
 
 def test_each_number_about_dropout_was_measured() -> None:
-    """A number with a decimal point in the text stands in an example of the page, or in a table that a script wrote."""
+    """Each number with a decimal point in the text is also in an example of the page, or in a table from a script."""
     text = (DOCS / "dropout.md").read_text(encoding="utf-8")
     measured = " ".join(path.read_text(encoding="utf-8") for path in (DOCS / "figures").glob("*.md"))
     measured += " ".join(block for _, block in BLOCK.findall(text))
@@ -165,13 +165,13 @@ def test_each_number_about_dropout_was_measured() -> None:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built pages; every warning of Sphinx is an error."""
+    """The built pages; every Sphinx warning is an error."""
     pytest.importorskip("sphinx", reason="the pages are built with Sphinx, of the extra docs")
     folder = tmp_path_factory.mktemp("pages")
-    # In one go, without looking for what is no longer needed in all that it keeps.
+    # Without garbage collection, since a build keeps almost all its objects.
     program = "import gc, sys; gc.disable(); from sphinx.cmd.build import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", program, "-W", "--keep-going", "-q", "-b", "html", str(DOCS), str(folder)]
-    # Without the names of functions in the tables of contents, which are copied for each page again.
+    # Without function names in the tables of contents, which are copied to every page.
     command += ["-D", "toc_object_entries=0"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -179,7 +179,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Addresses(HTMLParser):
-    """Collects what a page loads, and the names of elements that links may lead to."""
+    """Collects what a page loads, and the ids of elements that links may point to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -237,7 +237,7 @@ def public_modules() -> Iterator[ModuleType]:
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """What a module offers: its `__all__`, or the functions and classes that it defines itself."""
+    """A module's public names: its `__all__`, or the functions and classes that it defines itself."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
     defined = vars(module).items()

@@ -1,4 +1,4 @@
-"""The net of an estimator that encodes its rows takes raw ones, as that of any other estimator does."""
+"""The net of an estimator that encodes its rows takes raw rows, like the net of any other estimator."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_its_onnx_file_takes_raw_rows(tmp_path: Path, dtype: Any) -> None:
     estimator = ThinNetClassifier(**QUICK).fit(X, y)
     estimator.net_.export_onnx(tmp_path / "net.onnx")
     runtime: Any = ReferenceEvaluator(str(tmp_path / "net.onnx"))
-    (scores,) = runtime.run(None, {"X": X.astype(dtype)})  # float32 too, which this runtime does not refuse
+    (scores,) = runtime.run(None, {"X": X.astype(dtype)})  # also float32, which this runtime accepts
     np.testing.assert_array_equal(scores.argmax(axis=1), estimator.predict(X.astype(dtype)))
 
 

@@ -1,4 +1,4 @@
-"""The notebooks in examples/ run as they are, and README's examples run in order."""
+"""The notebooks in examples/ run without errors, and README's examples run in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 NUM_PICTURES = {"cs231n_dropout": 2, "nndl_dropout": 3}  # at least
 
-# What takes long, and what takes its place here: that it runs is seen of fewer images, seeds and epochs too.
+# Slow code, and its replacement here with fewer images, seeds and epochs, which is enough to see that it runs.
 SHORTER = {
     "cs231n_dropout": {
         "cifar = get_CIFAR10_data()": "cifar = get_CIFAR10_data(500, 200, 200)",
@@ -40,7 +40,7 @@ SHORTER = {
         "for epoch in (25, LONG):": "for epoch in (2, LONG):",
         "for _ in range(100):": "for _ in range(2):",
         "num_epochs=25": "num_epochs=2",
-        # Of the last training, of which it shows the 201st step; as the notebook's file has its lines.
+        # The last training, which shows step 201; in the line format of the notebook file.
         'num_epochs=num_epochs,\\n",\n    "    batch_size=100': 'num_epochs=num_epochs,\\n",\n    "    batch_size=10',
     },
     "README": {
@@ -51,7 +51,7 @@ SHORTER = {
 
 
 def shorter(text: str, name: str) -> str:
-    """The text with less to train."""
+    """The text with less training."""
     for long, short in SHORTER[name].items():
         assert text.count(long) == 1, long
         text = text.replace(long, short)
@@ -59,7 +59,7 @@ def shorter(text: str, name: str) -> str:
 
 
 def shortened(notebook: Path, folder: Path) -> Path:
-    """The notebook with less to train, in this folder."""
+    """The notebook with less training, in this folder."""
     text = shorter(notebook.read_text(encoding="utf-8"), notebook.stem)
     (folder / notebook.name).write_text(text, encoding="utf-8")
     return folder / notebook.name
@@ -67,7 +67,7 @@ def shortened(notebook: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_with_warnings_as_errors(notebook: Path, cifar10_root: Path, tmp_path: Path) -> None:
-    """On the real images; the long last training of the second one is cut to one epoch."""
+    """On real images; the long last training of the second notebook is cut to one epoch."""
     output = tmp_path / "executed.ipynb"
     command = [sys.executable, "-W", "error", "-m", "thinnet", "course", "run", str(shortened(notebook, tmp_path))]
     environment = os.environ | {"THINNET_DATA": str(cifar10_root), "THINNET_EXAMPLE_EPOCHS": "1"}
@@ -93,7 +93,7 @@ def test_the_committed_notebook_shows_its_outputs_and_no_paths(notebook: Path) -
 def test_readme_examples_run_in_order(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pasted one after the other into one interpreter, as a reader would."""
+    """In one interpreter, in order, as if a reader pasted them."""
     readme = shorter((ROOT / "README.md").read_text(encoding="utf-8"), "README")
     code = "\n".join(re.findall(r"```python\n(.*?)```", readme, re.DOTALL))
     monkeypatch.chdir(tmp_path)

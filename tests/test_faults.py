@@ -1,4 +1,4 @@
-"""`make faults`, with a thousandth of its tries; and RELIABILITY.md is what it writes."""
+"""`make faults` with a thousandth of its tries; and RELIABILITY.md is what it writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, with the permissions that the umask gives."""
+"""Writing files: completely or not at all, with permissions from the umask."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_file_holds_the_content_and_nothing_else_is_there(tmp_path: Path, co
 
 
 def test_an_old_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
-    """Whoever has the old file open still reads the old bytes: it was not written into."""
+    """A process that has the old file open still reads the old bytes, since the file was not overwritten in place."""
     path = tmp_path / "history.json"
     path.write_bytes(b"old and longer than the new")
     with path.open("rb") as reader:
@@ -53,7 +53,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path, umask: int) -> No
         write_atomically(path, b"x")
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == stat.S_IMODE((tmp_path / "any").stat().st_mode) == 0o666 & ~umask
-        path.chmod(0o600)  # and so are those of a file that replaces another
+        path.chmod(0o600)  # a file that replaces another gets the umask's permissions too
 
 
 @ON_POSIX

@@ -1,4 +1,4 @@
-"""FullyConnectedNet as an object: its first weights, its dtype, its copies, and what may be assigned."""
+"""FullyConnectedNet as an object: initial weights, dtype, copies, and what may be assigned."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_generator_of_numpy_is_left_alone() -> None:
 
 @pytest.mark.parametrize(("weight_scale", "expected"), [("he", math.sqrt(2 / 300)), (0.05, 0.05), (1, 1.0)])
 def test_weights_begin_normal_with_the_scale_asked_for(weight_scale: Any, expected: float) -> None:
-    """300 × 400 normal draws: mean and standard deviation lie within 6 standard errors with probability 1 − 4e-9."""
+    """300 × 400 normal draws: mean and standard deviation are within 6 standard errors with probability 1 − 4e-9."""
     net = FullyConnectedNet([400], 300, 10, weight_scale=weight_scale, normalization="batchnorm", seed=0)
     W, n = net.params["W1"].astype(np.float64), 300 * 400
     assert abs(W.mean()) < 6 * expected / math.sqrt(n)

@@ -1,6 +1,6 @@
-"""Some 1,500 random inputs: nothing but the documented errors comes out, and no code runs from a file.
+"""About 1,500 random inputs: only documented errors are raised, and no code runs from a file.
 
-`make faults` runs the same checks over many more.
+`make faults` runs the same checks on many more.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def test_command_lines(commands: Commands, rng: Random) -> None:
 
 
 def test_the_checks_take_what_is_valid(commands: Commands) -> None:
-    """Else everything above would hold of readers that refuse whatever comes."""
+    """Otherwise the tests above would pass with readers that refuse everything."""
     assert all(data.check_pickle(data.cifar_batch(protocol)) for protocol in range(2, 6))
     assert data.check_idx(data.VALID_IDX)
     for kind in ("net", "run"):
@@ -86,7 +86,7 @@ def test_nets(net: Any, rows: int, step: int, fused: bool) -> None:
     seed=st.integers(0, 2**32),
 )
 def test_layers_in_float32(rows: int, columns: int, scale: float, shift: float, name: str, seed: int) -> None:
-    """Forward and backward are those of float64 to what rounding x alone would do."""
+    """Forward and backward match float64 up to the effect of rounding x."""
     rng = np.random.default_rng(seed)
     x = (shift + scale * rng.standard_normal((rows, columns))).astype(np.float32)
     layer = layers.LAYERS[name]

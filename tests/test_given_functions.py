@@ -1,4 +1,4 @@
-"""What a solver asks of functions and models of the caller's: what they must take, and what they must give."""
+"""What a solver requires of the caller's functions and models: the arguments they take and the values they return."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def solver(model: Any = None, **options: Any) -> Solver:
 
 
 class Linear:
-    """A model of somebody else's."""
+    """A model that is not ours."""
 
     def __init__(self, w: Any = None) -> None:
         self.params = {"w": np.zeros((4, 2)) if w is None else w}
@@ -158,7 +158,7 @@ def test_an_assignment_to_a_solver_that_would_change_nothing_is_refused(name: st
         setattr(training, name, 5)
     assert str(caught.value) == f"{name} must stay as the solver was given it, got an assignment. {fix}"
     training.optimizer.options["learning_rate"] = 0.1
-    training.verbose, training.print_every = False, 3  # which are looked up when they are needed
+    training.verbose, training.print_every = False, 3  # these are read only when needed
     assert training.train().loss == solver(patience=3, learning_rate=0.1).train().loss
 
 

@@ -1,4 +1,4 @@
-"""The gradient checker, checked: right gradients pass, planted wrong ones are found and named."""
+"""Tests of the gradient checker: correct gradients pass, and planted wrong ones are found and named."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def make_net(**options: Any) -> FullyConnectedNet:
 def test_a_net_of_many_parameters_is_warned_of() -> None:
     net = FullyConnectedNet([4000], input_dim=4, num_classes=3, seed=0)
     with pytest.raises(UserWarning, match="the net has 32,003 parameters, and the loss is computed twice for each"):
-        check_gradients(net, X, Y)  # where a warning is an error
+        check_gradients(net, X, Y)  # a warning would be an error
 
 
 class Quadratic:
@@ -137,11 +137,11 @@ def wrong_relu(dout: FloatArray, cache: Any) -> FloatArray:
 
 
 def wrong_dropout(dout: FloatArray, cache: Any) -> FloatArray:
-    return dout  # the mask not applied
+    return dout  # without the mask
 
 
 def wrong_batchnorm(dout: FloatArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """As if mean and variance were constants."""
+    """Batch normalization's backward pass as if mean and variance were constants."""
     dx = dout * cache.gamma * cache.inverse_std
     return dx, (dout * cache.x_hat).sum(axis=0), dout.sum(axis=0)
 
@@ -215,7 +215,7 @@ def test_the_numerical_gradient_of_a_function_that_gives_an_array() -> None:
 
 
 def test_a_function_may_give_the_same_array_each_time() -> None:
-    """As a net does that reuses its buffers: the two values are copied before they are subtracted."""
+    """Like a net that reuses its buffers: the two values must be copied before they are subtracted."""
     x, buffer = np.array([3.0]), np.zeros(1)
 
     def f(v: FloatArray) -> FloatArray:
@@ -303,7 +303,7 @@ def test_integers_are_refused_since_a_step_of_1e_5_would_vanish_in_them() -> Non
 
 
 def test_a_gradient_of_another_shape_than_the_output_is_refused_rather_than_broadcast() -> None:
-    """Broadcast, it would give a numerical gradient that is silently another one's."""
+    """Broadcasting would silently give a different numerical gradient."""
     with pytest.raises(ArgumentError, match=r"df must have shape \(2, 3\), as the output of f has, got \(3,\)\. Pass"):
         eval_numerical_gradient_array(lambda v: 2 * v, np.ones((2, 3)), np.ones(3))
 
@@ -322,7 +322,7 @@ def test_a_sparse_check_refuses_what_it_cannot_look_at(x: Any, analytic: Any, nu
 
 
 class Given:
-    """A model whose loss(X, y) returns what it is given."""
+    """A model whose loss(X, y) returns a given value."""
 
     def __init__(self, returned: Callable[[], Any]) -> None:
         self.params, self.returned = {"W": np.ones((2, 3))}, returned
@@ -373,6 +373,6 @@ def test_a_step_that_rounding_swallows_is_refused(x: AnyArray) -> None:
 def test_what_is_no_number_has_no_numerical_gradient(given: Any) -> None:
     with pytest.raises(ArgumentError, match=r"f must give a number, got .* For arrays there is eval"):
         eval_numerical_gradient(given, np.ones(3), verbose=False)
-    summed: Any = lambda x: np.array([x.sum()])  # noqa: E731 - which once was a number
+    summed: Any = lambda x: np.array([x.sum()])  # noqa: E731 - NumPy once took it for a number
     of_one = eval_numerical_gradient(summed, np.ones(3), verbose=False)
     np.testing.assert_allclose(of_one, 1)

@@ -1,4 +1,4 @@
-"""The gradient checker beside kinks: right gradients of all kinds of nets pass, and small faults are found."""
+"""The gradient checker near kinks: correct gradients of all kinds of nets pass, and small faults are found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from thinnet.typing import AnyArray, FloatArray
 
 
 def test_kinks_of_relus_raise_no_false_alarm() -> None:
-    """With weights as small as the default ones, many units stand within a step of their kink."""
+    """With weights as small as the defaults, many units are within a step of their kink."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
         net = FullyConnectedNet([8], input_dim=5, num_classes=3, seed=seed)
@@ -76,7 +76,7 @@ def test_units_at_their_kink_since_all_below_them_are_dropped_or_zero_pass(norma
 
 
 class Wrapped:
-    """A net as any other model, with a fault planted in its gradients; `known` is what it gave with other faults."""
+    """A net as a generic model, with a fault in its gradients; `known` caches its results for use with other faults."""
 
     def __init__(
         self, net: FullyConnectedNet, fault: Callable[[dict[str, FloatArray]], Any], known: dict[bytes, Any]
@@ -101,7 +101,7 @@ def largest_element(gradients: dict[str, FloatArray], name: str) -> tuple[int, .
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("dropout", [0.0, 0.75])
 def test_a_small_fault_beside_kinks_is_found(normalization: Any, dropout: float) -> None:
-    """A row of zeros leaves units of every layer at their kink, and each fault stays one element or 1%."""
+    """A row of zeros puts units of every layer at their kink, and each fault is one element or 1%."""
     blank = np.random.default_rng(0).standard_normal((6, 4))
     blank[0] = 0
     options: dict[str, Any] = {"normalization": normalization, "dropout": dropout, "weight_scale": "he"}
@@ -115,14 +115,14 @@ def test_a_small_fault_beside_kinks_is_found(normalization: Any, dropout: float)
     right = net.copy(np.float64).loss(blank, y, training=True, step=0)[1]
     faults: dict[str, dict[str, FloatArray]] = {}  # what is added to the gradients
     for name, gradient in right.items():
-        if np.abs(gradient).max() > 1e-6:  # else there is none: a bias before batch normalization
+        if np.abs(gradient).max() > 1e-6:  # otherwise there is none: a bias before batch normalization
             one = np.zeros_like(gradient)
             one[largest_element(right, name)] = 0.03 * np.abs(gradient).max()
             faults[f"one element of {name}"] = {name: one}
         if name.startswith("W"):
             faults[f"a percent of {name}"] = {name: 0.01 * gradient}
             faults[f"no penalty of {name}"] = {name: -1e-3 * net.params[name].astype(np.float64)}
-    for fault, added in [*faults.items()][dropout > 0 :: 2]:  # each without dropout or with it, in turn
+    for fault, added in [*faults.items()][dropout > 0 :: 2]:  # alternate faults without dropout and with it
 
         def plant(gradients: dict[str, FloatArray], added: dict[str, FloatArray] = added) -> None:
             for name, wrong in added.items():
@@ -136,7 +136,7 @@ def test_a_small_fault_beside_kinks_is_found(normalization: Any, dropout: float)
 @pytest.mark.parametrize("edge", [-1e-3, -1e-5, 1e-5, 1e-3])
 @pytest.mark.usefixtures("without_kernels")
 def test_a_relu_that_is_wrong_near_its_kink_is_found(edge: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One unit stands between the kink and the edge up to which backward takes it for the other side."""
+    """One unit is between the kink and `edge`, where backward puts it on the wrong side."""
     net = make_net()
     net.params["b1"] = np.array([edge / 2, *net.params["b1"][1:]])
     inputs = X.copy()
@@ -150,7 +150,7 @@ def test_a_relu_that_is_wrong_near_its_kink_is_found(edge: float, monkeypatch: p
 
 
 class Hinge:
-    """loss = Σ c · max(0, w), which says that its slope is `said` times c at and left of the kink."""
+    """loss = Σ c · max(0, w), whose reported slope is `said` times c at the kink and to its left."""
 
     def __init__(self, w: list[float], said: float = 0.0) -> None:
         self.params = {"w": np.array(w)}
@@ -174,7 +174,7 @@ def test_what_stands_at_a_kink_is_counted_and_judged_close_by(near: float) -> No
 
 def test_an_element_that_has_a_kink_wherever_one_looks_is_counted_as_unjudged() -> None:
     class Step(Quadratic):
-        """The loss of b[0] is a staircase, whose kinks are closer to each other than any step."""
+        """The loss is a step function of b[0], with jumps closer together than any difference step."""
 
         def loss(self, X: AnyArray, y: AnyArray) -> tuple[float, dict[str, FloatArray]]:
             loss, gradients = super().loss(X, y)

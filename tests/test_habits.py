@@ -1,4 +1,4 @@
-"""What people write from habit, of Keras, PyTorch, scikit-learn and the courses: the nearest known word is named."""
+"""What users write out of habit from Keras, PyTorch, scikit-learn and the courses: errors suggest the known word."""
 
 import copy
 import pickle
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, load_digits  # noqa: F401  # some are in the texts
+from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, load_digits  # noqa: F401  # the texts use some
 from thinnet.arguments import Known
 from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor  # noqa: F401
 
@@ -128,7 +128,7 @@ def test_an_argument_that_a_method_passes_on_is_left_to_it() -> None:
 
 
 def test_the_advice_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """Python has advice of its own for an attribute that is nearly there."""
+    """Python has its own suggestions for misspelled attributes."""
 
     class Curve(Known):
         loss = 0.5
@@ -140,7 +140,7 @@ def test_the_advice_is_given_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_who_only_looks_whether_an_attribute_is_there_waits_for_no_advice() -> None:
-    """scikit-learn does so at each prediction, and looking for the nearest name took longer than a row's prediction."""
+    """scikit-learn does this in each prediction, and finding the nearest name took longer than predicting a row."""
 
     class Curve(Known):
         asked = 0

@@ -1,4 +1,4 @@
-"""Training in a process of its own that gets Ctrl-C, is killed, or finds the disk full: nothing saved is lost."""
+"""Training in a separate process that gets Ctrl-C, is killed, or finds the disk full: nothing saved is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from interrupted_runs import files, finish, interrupted, make_data
 from thinnet import Solver, kernels
 from thinnet.errors import CheckpointError
 
-# In both processes without kernels, which take longer to load than these runs: signals and files are the same to them.
+# Both processes run without kernels, which take longer to load than these runs and do not affect signals and files.
 pytestmark = [pytest.mark.posix, pytest.mark.usefixtures("without_kernels")]
 
 CHILD = """
@@ -44,7 +44,7 @@ def act(solver):
 
 
 def start(script: str, folder: Path) -> subprocess.Popen[str]:
-    """A process that calls `act` of the script after step 6."""
+    """A process that calls the script's `act` after step 6."""
     code = textwrap.dedent(CHILD) + textwrap.dedent(script)
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     return subprocess.Popen(
@@ -76,7 +76,7 @@ def test_ctrl_c_saves_and_ends_after_the_step(tmp_path: Path) -> None:
 
 
 def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
-    """The step never ends, and what was saved before it stays whole."""
+    """The step never ends, and what was saved before stays intact."""
     child = start(
         """
         def act(solver):
@@ -120,7 +120,7 @@ def test_a_second_signal_after_sigterm_ends_at_once(second: signal.Signals, tmp_
     while "finishing this step" not in child.stderr.readline():
         pass
     child.send_signal(second)
-    child.wait(timeout=60)  # though the step, which waits for a line, never ends
+    child.wait(timeout=60)  # although the step, which waits for input, never ends
     assert child.returncode == -second
     child.communicate()
     assert files(tmp_path) == ["step-000000002.safetensors", "step-000000004.safetensors"]
@@ -187,7 +187,7 @@ def test_a_killed_process_leaves_no_lock_and_nothing_lost(tmp_path: Path) -> Non
 
 
 def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
-    """A limit of the file size stands for it: writing fails in the middle of a file."""
+    """A file size limit simulates it: writing fails in the middle of a file."""
     child = start(
         """
         import resource
@@ -207,7 +207,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [6, 12])
 def test_a_checkpoint_too_many_of_a_killed_run_is_removed_by_the_next(step: int, tmp_path: Path) -> None:
-    """Killed when the newest is written and the oldest not yet removed: in the middle of training, and at its end."""
+    """Killed after the newest is written but before the oldest is removed: in the middle or at the end of training."""
     child = start(
         f"""
         unlink = os.unlink
@@ -230,7 +230,7 @@ def test_a_checkpoint_too_many_of_a_killed_run_is_removed_by_the_next(step: int,
     (tmp_path / left[2]).write_bytes(damaged[:-1])
     with pytest.raises(CheckpointError, match=f"Remove {left[2]} to go on from {left[1]} instead"):
         Solver.resume(tmp_path, make_data())
-    assert files(tmp_path) == left  # nothing is removed while the newest is not whole
+    assert files(tmp_path) == left  # nothing is removed while the newest is damaged
     (tmp_path / left[2]).write_bytes(damaged)
     finish(tmp_path)
     assert len(files(tmp_path)) == 2
@@ -247,4 +247,4 @@ def test_the_command_ends_without_a_traceback_where_it_is_interrupted_as_it_star
         signal.signal(signal.SIGINT, before)
     assert ended.returncode == -signal.SIGINT
     assert ended.stdout == ""
-    assert (ended.stderr == "") == (how == "-m")  # a program that imports it gets KeyboardInterrupt, as ever
+    assert (ended.stderr == "") == (how == "-m")  # a program that imports it gets KeyboardInterrupt, as usual

@@ -1,6 +1,6 @@
-"""Each kernel computes what the readable code computes: masks bit for bit, values to rounding.
+"""Each kernel computes the same as the readable code: masks bit for bit, values up to rounding.
 
-The kernels of optimizers are tested in test_optim.py and test_thinning.py, those of hidden layers, as parts of whole
+Optimizer kernels are tested in test_optim.py and test_thinning.py, and kernels of hidden layers, as parts of whole
 steps, in test_steps.py.
 """
 
@@ -39,7 +39,7 @@ def keys(seed: int) -> tuple[np.uint32, np.uint32]:
 
 
 def assert_close(got: Any, other: Any, dtype: Any, scale: float = 1.0) -> None:
-    """Equal to rounding, relative to the larger of the largest element and `scale`."""
+    """Equal up to rounding, relative to the larger of the largest element and `scale`."""
     size = max(float(np.abs(other).max(initial=0)), scale)
     np.testing.assert_allclose(got, other, rtol=0, atol=ROUNDING[dtype] * size)
 

@@ -1,4 +1,4 @@
-"""Where Numba is missing, broken, switched off or cannot cache, everything still works."""
+"""If Numba is missing, broken, switched off or cannot cache, everything still works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels and rows as people have them: one class, classes from 1, -1 and 1, objects; and what to do where they fail."""
+"""Labels and rows as users have them: one class, classes from 1, -1 and 1, objects; and advice if they fail."""
 
 from typing import Any
 
@@ -225,7 +225,7 @@ def test_frames_of_two_splits_with_columns_in_another_order() -> None:
     assert Dataset(frame, BITS, X, BITS, frame.set_axis([0, 1, 2], axis=1), BITS).num_rows("test") == 40
 
 
-@pytest.mark.parametrize("prices", [np.arange(40) * 1000, np.arange(40.0) * 1000])  # whole, so labels at first sight
+@pytest.mark.parametrize("prices", [np.arange(40) * 1000, np.arange(40.0) * 1000])  # whole, so they look like labels
 def test_who_has_whole_numbers_as_values_is_told_what_helps(prices: Any) -> None:
     with pytest.raises(ArgumentError, match="for values build the net with loss='mse'"):
         FullyConnectedNet.for_data(Dataset(X, prices), [4])

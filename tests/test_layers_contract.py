@@ -1,4 +1,4 @@
-"""What every layer promises, for each row of the registry: a new row is covered without a change here."""
+"""What every layer promises, for each entry in the registry; new entries are tested automatically."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_layout_in_memory_does_not_matter(name: str, options: dict[str, Any]
     out, cache = forward(layer, inputs, buffers, options)
     expected = [out, *backward(layer, dout, cache).values()]
     inputs, buffers = ({key: laid_out(a)[layout] for key, a in given.items()} for given in (inputs, buffers))
-    out, cache = layer.forward(*inputs.values(), *buffers.values(), **options)  # no copies, which have the usual layout
+    out, cache = layer.forward(*inputs.values(), *buffers.values(), **options)  # no copies: they have the usual layout
     for got, wanted in zip([out, *backward(layer, laid_out(dout)[layout], cache).values()], expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-13 * np.abs(wanted).max())
 
@@ -109,7 +109,7 @@ def test_backward_can_be_called_again_with_the_same_cache(name: str, options: di
     doubled = backward(layer, 2 * dout, cache)
     for key in first:
         np.testing.assert_array_equal(first[key], second[key])
-        np.testing.assert_array_equal(2 * first[key], doubled[key])  # it is linear, and 2 is exact
+        np.testing.assert_array_equal(2 * first[key], doubled[key])  # backward is linear, and doubling is exact
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)

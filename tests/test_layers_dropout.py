@@ -1,4 +1,4 @@
-"""Dropout: what it does to each unit in each mode and scaling, and that it keeps the mean."""
+"""Dropout: its effect on each unit in each mode and scaling, and that it preserves the mean."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IN_EACH_SCALING = pytest.mark.parametrize("scaling", SCALINGS)
 
 
 def reference(x: FloatArray, rate: float, keep: BoolArray | None, scaling: Scaling, training: bool) -> FloatArray:
-    """The definition, unit by unit; it is linear in x, so backward does the same to dout."""
+    """The definition, unit by unit; it is linear in x, so backward does the same with dout."""
     out = np.zeros(x.shape)
     for index in np.ndindex(x.shape):
         if not training:
@@ -81,7 +81,7 @@ def test_a_given_mask_is_used_in_place_of_a_drawn_one(scaling: Scaling) -> None:
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.75])
 @IN_EACH_SCALING
 def test_the_mean_in_test_is_that_of_training_except_where_unscaled(scaling: Scaling, rate: float) -> None:
-    """Of 10⁶ ones. A mean further off than 6 standard errors has probability 2e-9."""
+    """With 10⁶ ones. The probability of a mean off by more than 6 standard errors is 2e-9."""
     x = np.ones((1000, 1000))
     train = dropout_forward(x, rate, scaling=scaling, seed=5)[0].mean()
     test = dropout_forward(x, rate, scaling=scaling, training=False)[0].mean()

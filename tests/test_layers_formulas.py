@@ -1,4 +1,4 @@
-"""Layers against their definition, element by element in float64."""
+"""Layers compared with their definitions, element by element in float64."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def layernorm_reference(x: FloatArray, gamma: FloatArray, beta: FloatArray, dout
 
 
 def batchnorm_reference(x: FloatArray, gamma: FloatArray, beta: FloatArray, dout: FloatArray) -> list[FloatArray]:
-    """Column by column what layer normalization does to a row of unit gain."""
+    """For each column, what layer normalization does to a row with unit gain."""
     out, dx = np.zeros(x.shape), np.zeros(x.shape)
     dgamma, dbeta = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     ones, zeros = np.ones(len(x)), np.zeros(len(x))
@@ -91,7 +91,7 @@ def test_layers_do_what_their_formulas_say(
     inputs[first] = inputs[first] * spread + offset
     expected = REFERENCES[name](*inputs.values(), dout)
     out, cache = forward(layer, inputs, buffers, {})
-    # 1e-5 under the root divides rounding errors of x by up to 0.003
+    # with 1e-5 under the root, rounding errors of x may be divided by as little as 0.003
     for got, wanted in zip([out, *backward(layer, dout, cache).values()], expected, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-8 * (1 + np.abs(wanted).max()))
 
@@ -123,7 +123,7 @@ def test_batchnorm_keeps_and_uses_running_statistics(
 
 @pytest.mark.parametrize("name", ["batchnorm", "layernorm"])
 def test_eps_is_added_to_the_variance(name: str) -> None:
-    """Of values ±1 the variance is 1, so they become ±1 / √(1 + eps)."""
+    """Values of ±1 have variance 1, so they become ±1 / √(1 + eps)."""
     layer = LAYERS[name]
     x = np.array([[1.0, -1.0], [-1.0, 1.0]])
     _, buffers, _ = draw(layer, (2, 2, 2, 1.0))

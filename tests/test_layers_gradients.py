@@ -1,4 +1,4 @@
-"""The gradients of each layer and loss are the slopes of its forward pass, by differences of fourth order."""
+"""The gradients of each layer and loss match fourth-order differences of its forward pass."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from layer_draws import AT_SHAPES, CASES, backward, draw, draw_targets, forward
 from thinnet.layers import LAYERS, LOSSES
 from thinnet.typing import AnyArray, FloatArray
 
-MOST_ELEMENTS = 60  # of an array whose elements are all checked; of larger ones so many are drawn
+MOST_ELEMENTS = 60  # per array; in larger arrays, this many random elements are checked
 
 
 def elements(array: AnyArray) -> list[tuple[int, ...]]:
-    """All indices of a small array; MOST_ELEMENTS of those of a large one."""
+    """All indices of a small array; MOST_ELEMENTS random ones of a large array."""
     everywhere = list(np.ndindex(array.shape))
     if len(everywhere) <= MOST_ELEMENTS:
         return everywhere
@@ -25,7 +25,7 @@ def elements(array: AnyArray) -> list[tuple[int, ...]]:
 
 
 def slope(f: Callable[[], Any], array: FloatArray, index: tuple[int, ...], h: float) -> Any:
-    """The derivative of f with respect to one element, by differences of fourth order; the element is put back."""
+    """The derivative of f with respect to one element, by fourth-order differences; the element is restored."""
     old = array[index]
     values = []
     for steps in (1, -1, 2, -2):
@@ -37,12 +37,12 @@ def slope(f: Callable[[], Any], array: FloatArray, index: tuple[int, ...], h: fl
 
 
 def assert_slopes(f: Callable[[], Any], array: FloatArray, gradient: FloatArray, df: Any, h: float) -> None:
-    """`gradient` is that of Σ f · df with respect to `array`, to 1e-7 of the largest element."""
+    """Assert that `gradient` is that of Σ f · df with respect to `array`, to 1e-7 of the largest element."""
     places = elements(array)
     numerical = np.array([np.sum(slope(f, array, index, h) * df) for index in places])
     analytic = np.array([gradient[index] for index in places])
     largest = max(np.abs(numerical).max(initial=0), np.abs(gradient).max(initial=0))
-    if largest > 1e-12:  # with one row to normalize the gradient is zero, and so is this
+    if largest > 1e-12:  # if there is only one row to normalize, both gradients are zero
         assert np.abs(analytic - numerical).max() / largest < 1e-7
 
 

@@ -1,4 +1,4 @@
-"""Layers of images against their definition, element by element in float64."""
+"""Image layers compared with their definitions, element by element in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The losses: what each promises, their definitions, where they could overflow, and what they refuse."""
+"""The losses: what each promises, definitions, possible overflows, and what they refuse."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_losses_do_what_their_formulas_say(name: str, N: int, C: int, seed: int,
 @settings(max_examples=30)
 @given(counts=st.lists(st.integers(0, 4), min_size=1, max_size=9), C=st.integers(1, 5), seed=st.integers(0, 2**32))
 def test_a_weight_is_how_often_a_row_counts(name: str, counts: list[int], C: int, seed: int) -> None:
-    """The weighted sum is that of repeated rows; both are divided by their own number of rows."""
+    """The weighted sum equals that of repeated rows; each is divided by its own number of rows."""
     rng = np.random.default_rng(seed)
     N, weights = len(counts), np.array(counts, float)
     scores, y = rng.standard_normal((N, C)), draw_targets(name, N, C, rng)
@@ -229,7 +229,7 @@ def test_targets_of_the_logistic_loss_lie_between_0_and_1(bad: float) -> None:
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 @pytest.mark.parametrize("C", [1, 2, 5])
 def test_smoothed_labels_are_a_mixture_of_targets(C: int, smoothing: float) -> None:
-    """Cross-entropy is linear in the targets: e parts of the mean over all classes, or of both answers."""
+    """Cross-entropy is linear in the targets: smoothing by e mixes in e times the mean over all classes, or answers."""
     rng, rows = np.random.default_rng(0), 7
     scores, weights = rng.standard_normal((rows, C)), rng.random(rows)
     y = rng.integers(C, size=rows)

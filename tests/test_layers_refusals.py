@@ -1,4 +1,4 @@
-"""What every layer refuses, for each argument of each row of the registry."""
+"""What every layer refuses, for each argument of each entry in the registry."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARGUMENTS = [
     for name, layer in LAYERS.items()
     for key in (*layer.inputs, *layer.buffers)
 ]
-LATER_ARGUMENTS = [  # those that must fit the first
+LATER_ARGUMENTS = [  # arguments that must fit the first
     pytest.param(name, key, id=f"{name}-{key}")
     for name, layer in LAYERS.items()
     for key in [*layer.inputs, *layer.buffers][1:]

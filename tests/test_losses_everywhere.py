@@ -1,4 +1,4 @@
-"""Every loss from arrays to report: trained, recorded, predicted with, saved, exported, and by the command line."""
+"""Every loss from arrays to report: training, history, prediction, saving, export, and the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LABELS = SCORES.argmax(axis=1)
 
 
 class Case(NamedTuple):
-    """Targets, the number of outputs that they need, and the accuracy or R² that a net reaches that learned them."""
+    """Targets, the number of outputs they need, and the accuracy or R² of a net that has learned them."""
 
     loss: str
     y: AnyArray
@@ -69,7 +69,7 @@ def trained(case: Case, epochs: int = 40, **options: Any) -> tuple[Solver, Fully
 
 @functools.cache
 def learned(name: str) -> tuple[Solver, FullyConnectedNet]:
-    """The training of a case, for tests that look at it and change nothing."""
+    """A case's solver and net after training, for tests that do not change them."""
     return trained(CASES[name])[:2]
 
 

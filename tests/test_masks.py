@@ -1,8 +1,8 @@
 """The random bits: the published generator, the documented layout, purity, and statistics.
 
-The statistics are of fixed seeds, so each test either always passes or always fails.  Had the seeds been drawn at
-random, a perfect generator would fail a given test with a probability below 1e-6: it takes at most 200 p-values, and
-bounds each by 1e-9 (which is |z| < 6.1 for the two tails of a normal distribution).
+The statistical tests use fixed seeds, so each either always passes or always fails.  With random seeds, a perfect
+generator would fail a given test with probability below 1e-6: it computes at most 200 p-values, and bounds each by 1e-9
+(which is |z| < 6.1 for a two-sided normal test).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_Z = 6.1
 FULL = 0xFFFFFFFF
 RATES = (0.001, 0.1, 0.3, 0.5, 0.75, 0.999)
 
-# Of Random123's kat_vectors, philox4x32 with 10 rounds: counter, key, words.
+# From Random123's kat_vectors, philox4x32 with 10 rounds: counter, key, words.
 KNOWN = [
     ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
     ((FULL,) * 4, (FULL,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
@@ -40,7 +40,7 @@ KNOWN = [
 
 
 def scalar_philox(counter: tuple[int, ...], key: tuple[int, int]) -> list[int]:
-    """Philox4x32-10 as the paper writes it, in Python's whole numbers."""
+    """Philox4x32-10 as in the paper, with Python integers."""
     (c0, c1, c2, c3), (k0, k1) = counter, key
     for _ in range(10):
         high0, low0 = divmod(0xD2511F53 * c0, 2**32)
@@ -51,7 +51,7 @@ def scalar_philox(counter: tuple[int, ...], key: tuple[int, int]) -> list[int]:
 
 
 def scalar_word(seed: int, step: int, layer: int, row: int, column: int) -> int:
-    """The word of one unit, as the module's docstring lays it out."""
+    """The word of one unit, as described in the docstring of `thinnet.masks`."""
     counter = (16 * (column // 64) + column % 16, row, step, layer)
     return scalar_philox(counter, (seed % 2**32, seed // 2**32))[column % 64 // 16]
 
@@ -176,14 +176,14 @@ def test_a_rate_outside_its_limits_is_refused(rate: Any) -> None:
 
 
 def two_sided(kept: int, total: int, chance: float) -> float:
-    """The probability of a count at least as far out as `kept`, in either tail."""
+    """The two-sided probability of a count at least as extreme as `kept`."""
     binomial = stats.binom(total, chance)
     return float(2 * min(binomial.cdf(kept), binomial.sf(kept - 1)))
 
 
 @pytest.mark.parametrize("rate", RATES)
 def test_the_rate_is_honored(rate: float) -> None:
-    """Over a million units of a whole mask, and over each of its 64 columns modulo 64 (one lane of one word)."""
+    """Over a million units of a whole mask, and over each column modulo 64 (one lane of one word)."""
     keep = keep_mask(rate, (1000, 1024), seed=11, step=5)
     assert two_sided(int(keep.sum()), keep.size, 1 - rate) > LEAST_P
     for lane in range(64):
@@ -200,7 +200,7 @@ def test_each_row_and_each_column_keeps_its_share(rate: float) -> None:
 
 
 def z_of_correlation(a: AnyArray, b: AnyArray, rate: float) -> float:
-    """The correlation of two masks in standard errors: about normal where n · rate² is large."""
+    """The correlation of two masks in standard errors: about normal if n · rate² is large."""
     centered = (a - (1 - rate)) * (b - (1 - rate))
     return float(centered.sum() / (rate * (1 - rate) * math.sqrt(centered.size)))
 
@@ -248,7 +248,7 @@ def test_masks_of_equal_seeds_steps_and_layers_are_equal_and_all_others_differ()
 
 
 def lined_up(along: str) -> BoolArray:
-    """Half a million units in lines of four along one coordinate, at rate one half: (..., 4)."""
+    """Half a million units in groups of four along one coordinate, at rate one half: (..., 4)."""
     if along == "columns":
         return keep_mask(0.5, (500, 1024), seed=21).reshape(-1, 4)
     if along == "words":

@@ -1,4 +1,4 @@
-"""Files and folders that are not there, or are something else: one kind of error, which says what was looked for."""
+"""Missing files and folders, or those of the wrong kind: one type of error, which says what was looked for."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,6 @@
-"""Mixed precision: what is rounded and how, where it is refused, and that nothing else of training changes.
+"""Mixed precision: what is rounded and how, where it is refused, and that nothing else in training changes.
 
-Where the processor has no AMX, products of rounded numbers by NumPy stand in for it here: slower, and of the
-same operands.
+If the processor has no AMX, NumPy products of rounded numbers replace it here: slower, but with the same operands.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ ALL_BITS = st.integers(0, 2**32 - 1)
 
 @pytest.fixture
 def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mixed precision is not refused, however slow it is."""
+    """Allow mixed precision on any processor, even if it is slow."""
     monkeypatch.setattr(choose, "_check_precision", lambda spec: None)
 
 
@@ -173,7 +172,7 @@ class TestTraining:
             by_hand.model.params["W1"][20] *= np.float32(1.25)
 
     def test_training_that_goes_on_begins_with_the_weights_that_are_there(self) -> None:
-        """The best ones were put back at the end, and somebody may have changed them since."""
+        """The best weights were restored at the end, and the user may have changed them since."""
         going_on, by_hand = self.solver(), self.solver()
         for solver in (going_on, by_hand):
             solver.train()

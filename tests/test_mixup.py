@@ -1,4 +1,4 @@
-"""Mixup: what is mixed, that the loss is that of the parts, and that draws depend on seed and step alone."""
+"""Mixup: what is mixed, that the loss is the sum over the parts, and that draws depend only on seed and step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_data(loss: str = "softmax", weighted: bool = False) -> Dataset:
 
 
 def drawn(seed: int, step: int, alpha: float, count: int) -> tuple[float, Any]:
-    """By its definition."""
+    """λ and partners by their definition."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3, step)))
     return generator.beta(alpha, alpha), generator.permutation(count)
 
@@ -61,13 +61,13 @@ def test_the_loss_is_the_sum_of_those_of_both_labels(weighted: bool, normalizati
 @pytest.mark.parametrize("loss", ["softmax", "logistic", "mse", "poisson"])
 @pytest.mark.parametrize("mask", ["element", "batch"])
 def test_kernels_and_layers_train_alike(loss: str, mask: Any) -> None:
-    """With all that rows and targets go through at once."""
+    """With everything that rows and targets can go through combined."""
     data = make_data(loss, weighted=True)
     smoothing = 0.1 if LOSSES[loss].smooths else 0.0
     options = {"loss": loss, "dropout": 0.3, "normalization": "batchnorm", "label_smoothing": smoothing}
     net, other, plain = (make_net(dtype=np.float64, dropout_mask=mask, **options) for _ in range(3))
     other.fused = False
-    how: Any = {"optimizer": "nesterov", "mixup": 0.4}  # Adam would enlarge gradients that are zero but for rounding
+    how: Any = {"optimizer": "nesterov", "mixup": 0.4}  # Adam would amplify gradients that are zero up to rounding
     losses = make_solver(net, data, **how).train().loss
     assert losses == pytest.approx(make_solver(other, data, **how).train().loss, rel=1e-9)
     np.testing.assert_allclose(net.params.flat, other.params.flat, rtol=0, atol=1e-9)
@@ -137,7 +137,7 @@ def test_rows_of_which_none_counts_do_not_make_a_share_of_nothing() -> None:
     assert np.isfinite(make_solver(make_net(), data, mixup=0.5).train().loss).all()
 
 
-# The loss of shares
+# The loss on probabilities
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -183,7 +183,7 @@ def test_what_are_no_shares_is_refused(y: Any) -> None:
         softmax_loss(np.zeros((2, 3)), y)
 
 
-# What cannot be
+# Refusals
 
 
 @pytest.mark.parametrize("alpha", [-0.1, np.nan, np.inf, "1", True])

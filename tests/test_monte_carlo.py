@@ -1,4 +1,4 @@
-"""Monte Carlo dropout: the draws against the layers themselves, and the estimators' means and spreads."""
+"""Monte Carlo dropout: draws compared with the layers, and the estimators' means and spreads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thinnet.typing import FloatArray
 
 
 def trained(**options: Any) -> tuple[FullyConnectedNet, FloatArray]:
-    """A net of three hidden layers after some steps, so that running statistics differ from those of a batch."""
+    """A net with three hidden layers after some steps, so that running statistics differ from those of a batch."""
     generator = np.random.default_rng(0)
     net = FullyConnectedNet([70, 9, 8], 5, 3, dropout=0.4, weight_scale="he", dtype=np.float64, seed=1, **options)
     X = generator.standard_normal((30, 5))

@@ -1,4 +1,4 @@
-"""What a net computes: loss, gradients and scores, fused and by its layers, are those of the reference."""
+"""What a net computes: loss, gradients and scores, fused and layer by layer, match the reference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thinnet import check_gradients
 from thinnet.layers import LOSSES
 from thinnet.spec import NORMALIZATIONS
 
-# The masks: how many units are dropped, how they are scaled, and how many masks a batch has.
+# The masks: the rate, the scaling, and one mask per row or per batch.
 MASKS: list[dict[str, Any]] = [
     {"dropout": 0.0},
     {"dropout": 0.4},
@@ -42,11 +42,11 @@ def test_gradients_are_the_slopes_of_the_loss(normalization: Any, loss: str) -> 
 @IN_BOTH_WAYS
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: "-".join(map(str, config.values())))
 def test_steps_and_scores_are_those_of_the_reference(config: dict[str, Any], fused: bool) -> None:
-    net = shaken(make((65, 33), **config))  # more than one word of the masks, and less
+    net = shaken(make((65, 33), **config))  # widths above and below 64, the columns of one group of the masks' counters
     net.fused = fused
     X, y = draw(net)
     weights = np.random.default_rng(1).random(len(X))
-    for step, each in enumerate((None, weights, None)):  # the running statistics and the steps go on
+    for step, each in enumerate((None, weights, None)):  # running statistics and steps continue
         expected_loss, expected, expected_running = reference(net, X, y, step, each)
         loss, gradients = net.loss(X, y, weights=each, training=True)
         assert loss == pytest.approx(expected_loss, rel=1e-12)
@@ -60,7 +60,7 @@ def test_steps_and_scores_are_those_of_the_reference(config: dict[str, Any], fus
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_the_output_layer_is_affine_and_nothing_else(normalization: Any) -> None:
-    """With the last weights zero the scores are the last bias in all rows, however negative, in both modes."""
+    """If the last weights are zero, the scores of all rows are the last bias, even if negative, in both modes."""
     net = make(normalization=normalization, dropout=0.5, loss="mse")
     X, _ = draw(net, rows=50)
     bias = np.array([-5.0, 0.0, 7.0])
@@ -149,7 +149,7 @@ def test_evaluating_changes_nothing_and_gives_the_loss_of_the_scores(
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_a_nan_reaches_the_loss(normalization: Any, loss: str, fused: bool) -> None:
-    """Comparisons in the kernels of ReLU and of the SVM's margins could hide it."""
+    """Comparisons in the kernels for ReLU and SVM margins could hide it."""
     net = make(normalization=normalization, loss=loss)
     net.fused = fused
     net.params["W1"][0, 0] = np.nan

@@ -1,4 +1,4 @@
-"""The masks of a net: those of its seed, its step and the layer."""
+"""The masks of a net are determined by its seed, its step and the layer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from thinnet.typing import AnyArray
 
 
 def dropped(net: FullyConnectedNet, X: AnyArray, layer: int, **options: Any) -> AnyArray:
-    """Which units of a hidden layer were dropped for each row, read off a net whose units are all active.
+    """Which units of a hidden layer were dropped for each row, found with a net whose units are all active.
 
-    For a single row, unit j of a layer was dropped exactly where row j of the next weights has no gradient.
+    For a single row, unit j of a layer was dropped if and only if row j of the next weights has a zero gradient.
     """
     patterns = []
     for row in range(len(X)):
@@ -27,7 +27,7 @@ def dropped(net: FullyConnectedNet, X: AnyArray, layer: int, **options: Any) -> 
 
 def test_masks_are_those_of_seed_step_and_layer() -> None:
     net = make((40, 30), dropout=0.5, loss="mse", seed=12)
-    net.params.flat[:] = np.abs(net.params.flat) + 0.01  # all units are positive, so that zeros come from dropout alone
+    net.params.flat[:] = np.abs(net.params.flat) + 0.01  # all units are positive, so that zeros come only from dropout
     for step, (layer, width) in itertools.product((0, 1, 7), ((1, 40), (2, 30))):
         expected = ~keep_mask(0.5, (1, width), seed=12, step=step, layer=layer - 1)
         np.testing.assert_array_equal(dropped(net, np.ones((1, 6)), layer, step=step), expected)

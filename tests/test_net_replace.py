@@ -1,4 +1,4 @@
-"""What a net says of itself holds: assignments are refused, and another net is had by `replace` or by a config."""
+"""A net's attributes match what it computes: assignments are refused, and `replace` or a config makes another net."""
 
 from __future__ import annotations
 

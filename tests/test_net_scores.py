@@ -1,4 +1,4 @@
-"""Scores and classes: in test mode, deterministic, row by row, in pieces."""
+"""Scores and classes in test mode: deterministic, row by row, in pieces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_scores_are_deterministic_and_leave_the_net_as_it_was(normalization: Any
 def test_scores_of_a_row_do_not_depend_on_the_others(normalization: Any, scaling: Scaling) -> None:
     net = shaken(make(normalization=normalization, dropout=0.5, scaling=scaling))
     X, y = draw(net)
-    net.loss(X, y, training=True)  # so that the running statistics are those of something
+    net.loss(X, y, training=True)  # updates the running statistics
     scores = net.scores(X)
     for row in range(len(X)):
         np.testing.assert_allclose(net.scores(X[row : row + 1])[0], scores[row], rtol=1e-12)

@@ -1,4 +1,4 @@
-"""What makes rows, or holds them, given in place of the rows: refused by what it is, with what to write instead."""
+"""Functions, classes, files and the like given in place of rows: the error says what they are and what to write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers going wrong: training stops, says where and why, and keeps the last good weights."""
+"""NaN and overflow: training stops, says where and why, and keeps the last good weights."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def everything(net: FullyConnectedNet) -> tuple[bytes, bytes, int]:
 
 
 class Spoil(Callback):
-    """Put a number in place before the step after this one, and remember the net as it then is."""
+    """Set a parameter to a number before the step after this one, and remember the net at that time."""
 
     def __init__(self, step: int, name: str, value: float) -> None:
         self.step, self.name, self.value = step, name, value
@@ -67,7 +67,7 @@ def stopped(solver: Solver) -> str:
 @MASKS
 @pytest.mark.usefixtures("computed_by")
 def test_a_net_whose_loss_becomes_nan_is_left_as_it_was_before_the_step(mask: str) -> None:
-    """Weights, running statistics and the count of the masks: a large weight, whose square is too large a variance."""
+    """Weights, running statistics and the masks' step count, with a weight so large that the variance overflows."""
     net = make_net(dropout_mask=mask, dropout=0 if mask == "element" else 0.01, normalization="batchnorm")
     spoil = Spoil(2, "gamma2", 3e38)
     text = stopped(make_solver(net, callbacks=[spoil]))
@@ -130,7 +130,7 @@ def test_an_absurd_penalty_is_named() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_bad_rows_that_come_later_are_named(bad: float) -> None:
-    """A Dataset is checked when it is made; its array may be changed afterwards."""
+    """A Dataset is checked when it is created, but its arrays may be changed afterwards."""
     data = make_data()
 
     class Break(Callback):
@@ -165,7 +165,7 @@ def test_finite_numbers_whose_sum_is_not_are_sound(sums: float) -> None:
 
 @pytest.mark.parametrize("val", [20, 0])
 def test_weights_that_overflow_in_an_update_are_put_back_to_the_last_good_ones(val: int) -> None:
-    """A finite gradient times an absurd rate: the weights are infinite before anybody sees a loss."""
+    """A finite gradient times an absurd rate: the weights are infinite before any loss shows it."""
     net = make_net(normalization=None)
     good: list[bytes] = []
 
@@ -228,7 +228,7 @@ def test_the_checkpoints_before_it_stay(tmp_path: Path) -> None:
 
 
 def test_running_statistics_that_overflow_are_found() -> None:
-    """The variance is infinite, so that all units become β: the loss is finite, and the net worthless."""
+    """The variance is infinite, so all units become β: the loss is finite, but the net is useless."""
     net = make_net(dropout=0)
     X = make_data().X_train * np.float32(1e19)
     text = stopped(make_solver(net, Dataset(X, make_data().y_train)))
@@ -236,7 +236,7 @@ def test_running_statistics_that_overflow_are_found() -> None:
     assert np.isfinite(net.running.flat).all()
 
 
-# A model of somebody else
+# A model that is not ours
 
 
 class Foreign:

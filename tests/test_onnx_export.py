@@ -1,4 +1,4 @@
-"""The exported graph, run by ONNX Runtime, against the net."""
+"""The exported graph in ONNX Runtime, compared with the net."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_graph_gives_the_nets_scores(
     )
     X = np.random.default_rng(0).standard_normal((50, 9)).astype(dtype)
     for _ in range(5):
-        net.loss(X, np.arange(50) % 4, training=True)  # moves the running statistics
+        net.loss(X, np.arange(50) % 4, training=True)  # updates the running statistics
     net.export_onnx(tmp_path / "net.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
     scores = session.run(["scores"], {"X": X})[0]

@@ -1,4 +1,4 @@
-"""The optimizers: one contract for every row of the registry, their first steps by hand, and the flat pass."""
+"""The optimizers: one contract for every entry in the registry, their first steps by hand, and the flat pass."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_the_first_step_is_the_closed_form(name: str) -> None:
 
 
 def test_five_steps_of_each_rule_by_hand() -> None:
-    """One weight, in plain numbers, with every hyperparameter away from its default."""
+    """One weight, in plain numbers, with no hyperparameter at its default."""
     gradients = [0.5, -1.0, 2.0, 0.1, 0.7]
     eta, mu, rho, beta1, beta2, epsilon, decay = 0.3, 0.8, 0.7, 0.6, 0.95, 1e-3, 0.2
     w = dict.fromkeys(OPTIMIZERS, 1.5)
@@ -183,7 +183,7 @@ def test_a_quadratic_is_minimized(name: str) -> None:
         config["weight_decay"] = 0.0
     distances = []
     for step in range(600):
-        if step == 400:  # rules that normalize the gradient circle around the target at the distance of the rate
+        if step == 400:  # rules that normalize the gradient circle the target at about the distance of the rate
             config["learning_rate"] = 0.002
         w, config = OPTIMIZERS[name].rule(w, curvature * (w - target), config)
         distances.append(float(np.abs(w - target).max()))
@@ -268,7 +268,7 @@ def test_two_flat_optimizers_share_nothing(name: str) -> None:
 
 
 def wide(size: int, dtype: Any, seed: int) -> FloatArray:
-    """Normal numbers of all orders of magnitude up to 1."""
+    """Normal (not subnormal) numbers of all orders of magnitude up to 1."""
     rng, lowest = np.random.default_rng(seed), math.log10(np.finfo(dtype).tiny)
     numbers: FloatArray = (rng.choice([-1, 1], size) * 10 ** rng.uniform(lowest, 0, size)).astype(dtype)
     return numbers
@@ -282,11 +282,11 @@ def num_small(x: FloatArray, least: float) -> int:
 @OF_EACH
 @pytest.mark.usefixtures("computed_by")
 def test_what_decays_becomes_zero_and_never_subnormal(name: str, dtype: Any) -> None:
-    """The gradient is that of a penalty alone; for Lion, whose steps have one size, there is none, and decay."""
+    """The gradient is only that of a penalty; Lion, whose steps have constant size, gets weight decay instead."""
     options = {"beta2": 0.9, "decay_rate": 0.9, "learning_rate": 0.1} | (
         {"weight_decay": 1.0} if name == "lion" else {}
     )
-    normalizes = name in ("rmsprop", "adam", "adamw")  # the gradient, down to the size of epsilon
+    normalizes = name in ("rmsprop", "adam", "adamw")  # the gradient, unless it is as small as epsilon
     w = draw((40,), dtype)[0] * dtype(1e-9 if normalizes else 1)
     known = {key: value for key, value in options.items() if key in OPTIMIZERS[name].defaults}
     optimizer, tiny = FlatOptimizer(name, known, like=w), float(np.finfo(dtype).tiny)
@@ -313,7 +313,7 @@ def test_the_same_numbers_become_zero_by_kernels_and_without(
     state = {key: np.abs(value) if key in ("v", "cache") else value for key, value in state.items() if key != "t"}
     results = []
     for _ in range(2):
-        rate = {"learning_rate": 0.0} if name == "lion" else None  # a step of Lion's leaves no weight small
+        rate = {"learning_rate": 0.0} if name == "lion" else None  # Lion's steps leave no weight small
         flat, optimizer = w.copy(), FlatOptimizer(name, rate, like=w)
         optimizer.state |= {key: value.copy() for key, value in state.items()}
         optimizer.inplace_update(flat, dw)

@@ -1,4 +1,4 @@
-"""What the optimizers refuse: options, names, and arrays that do not fit."""
+"""What the optimizers refuse: wrong options, names, and arrays that do not fit."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
 
 @pytest.mark.usefixtures("computed_by")
 def test_arrays_that_do_not_fit_the_state_are_refused_untouched() -> None:
-    """The compiled loops trust the sizes: they would read and write beyond a shorter array."""
+    """The compiled loops do not check sizes: they would read and write beyond the end of a shorter array."""
     w = np.zeros(10, np.float32)
     optimizer = FlatOptimizer("adam", None, like=w)
     ones = np.ones(20, np.float32)
@@ -103,7 +103,7 @@ def test_the_config_of_another_array_is_refused(name: str) -> None:
     with pytest.raises(ArgumentError, match=rf"config\['{key}'\] must be an array of shape \(4, 3\), like w, got None"):
         rule(*draw((4, 3)), {**config, key: None})
     zero = dict.fromkeys(OPTIMIZERS[name].state, 0)
-    np.testing.assert_array_equal(rule(*draw(), zero)[0], rule(*draw(), None)[0])  # a number stands for as many
+    np.testing.assert_array_equal(rule(*draw(), zero)[0], rule(*draw(), None)[0])  # a number stands for an array of it
 
 
 @pytest.mark.parametrize("t", ["3", -1, None, np.ones(2)])

@@ -1,4 +1,4 @@
-"""The example of oriented gradients: the readable function, the fast one, what they say of pictures, and the speed."""
+"""The oriented gradients example: the readable function, the fast one, their features for simple images, and speed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_plain_image_has_no_gradients_and_its_own_color() -> None:
 def test_a_ramp_points_in_its_direction() -> None:
     across = np.broadcast_to(np.arange(32.0), (3, 32, 32))
     inside = directions(across)[:, 2:-2, 2:-2]
-    # gx = 2 on every pixel, gy = 0: 16 pixels a cell, projected on the direction.
+    # gx = 2 at every pixel, gy = 0: 16 pixels per cell, projected onto the direction.
     expected = np.sqrt(16 * 2 * np.maximum(np.cos(2 * np.pi * np.arange(8) / 8), 0))
     np.testing.assert_allclose(inside, np.broadcast_to(expected[:, None, None], inside.shape), rtol=1e-4, atol=2e-3)
     down = directions(across.transpose(0, 2, 1))[:, 2:-2, 2:-2]

@@ -1,4 +1,4 @@
-"""Several processes train the net that one process trains, and end together."""
+"""Several processes train the same net as one process, and end together."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ JOB = Path(__file__).with_name("parallel_job.py")
 
 
 def job(size: int, folder: Path, *what: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Do jobs one after the other in `size` processes; they have two minutes, after which they count as hanging."""
+    """Do jobs one after another in `size` processes; after two minutes they count as hanging."""
     command = [str(MPIEXEC), "-n", str(size), sys.executable, str(JOB), str(folder), *what]
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 def wait_until_free(folder: Path) -> None:
-    """Wait for the last process, which mpiexec does not do after an abort."""
+    """Wait until the last process ends, which mpiexec does not do after an abort."""
     for _ in range(200):
         try:
             with locked(folder):
@@ -49,12 +49,12 @@ def wait_until_free(folder: Path) -> None:
     raise AssertionError(f"{folder} is still in use after 20 seconds")
 
 
-ALONE = [name for name in TRAININGS if name != "local statistics"]  # of these, several processes give the same
+ALONE = [name for name in TRAININGS if name != "local statistics"]  # several processes give the same results for these
 
 
 @functools.cache
 def trained(name: str) -> Solver:
-    """What one process gives, which no misfortune befell."""
+    """The training in a single process, undisturbed."""
     solver = make_training(name)
     solver.train()
     return solver
@@ -62,15 +62,15 @@ def trained(name: str) -> Solver:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the jobs leave what came of them."""
+    """Where the jobs save their results."""
     for name in ALONE:
-        trained(name)  # the loops are compiled here, once, and not by each of the processes
+        trained(name)  # compile the loops once here, not in each of the processes
     return tmp_path_factory.mktemp("jobs")
 
 
 @pytest.fixture(scope="module")
 def two(folder: Path) -> subprocess.CompletedProcess[str]:
-    """All that two processes do and live through, in one start of them; the last job is the one that fails."""
+    """All jobs for two processes, started only once; the last job is one that fails."""
     page = (Path(__file__).parents[1] / "docs" / "parallel.md").read_text(encoding="utf-8")
     script = page.partition("```python\n")[2].partition("```")[0]
     (folder / "script.py").write_text(script, encoding="utf-8")
@@ -81,15 +81,15 @@ def two(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def killed(folder: Path) -> subprocess.CompletedProcess[str]:
-    """A run of two processes, of which one was killed."""
+    """A run of two processes, one of which was killed."""
     return job(2, folder, "train", MISFORTUNE="kill")
 
 
 @pytest.fixture(scope="module")
 def three(folder: Path, killed: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """As `two`; they also go on with the run of which one process was killed."""
+    """Like `two`, but with three processes; they also resume the run in which one process was killed."""
     wait_until_free(folder / "run")
-    assert [*saved_checkpoints(folder / "run")] == [5]  # the launcher's status does not always tell, nor what it prints
+    assert [*saved_checkpoints(folder / "run")] == [5]  # the launcher's status and output are not reliable
     done = job(3, folder, "trainings", "train", "wrong_command")
     assert (folder / "train3.npz").exists(), done.stdout + done.stderr
     return done
@@ -116,7 +116,7 @@ def test_what_is_exchanged_is_gradients_statistics_and_a_few_numbers(folder: Pat
     parameters, evaluations, steps, units = make_net(**NETS["batchnorm"]).params.flat.size, 3, 18, 12 + 9
     with np.load(folder / "trainings2.npz") as found:
         exchanged = int(found["batchnorm/exchanged"])
-    # Means, variances and two gradients of each unit; the loss; what stops training; accuracies and losses.
+    # Mean, variance and their two gradients for each unit; the loss; the stop signal; accuracies and losses.
     assert exchanged == 8 * (steps * (parameters + 4 * units + 1 + 2) + 2 * (2 * evaluations + 1))
 
 
@@ -134,7 +134,7 @@ def test_local_statistics_leave_all_processes_with_one_net(folder: Path) -> None
             np.testing.assert_array_equal(one, other)
             assert np.isfinite(one).all()
         parameters, units, steps, evaluations = make_net(**NETS["batchnorm"]).params.flat.size, 12 + 9, 4, 3
-        # In place of the units' statistics and their gradients, the running ones: two numbers a unit, once a step.
+        # Instead of the units' statistics and their gradients, the running ones: two numbers per unit and step.
         expected = 8 * (steps * (parameters + 2 * units + 1 + 2) + 2 * (2 * evaluations + 1))
         assert found["local statistics/exchanged"] == expected
 
@@ -173,7 +173,7 @@ class TestMisfortune:
 
     @pytest.mark.parametrize("name", ["stdout", "stderr"])
     def test_what_a_process_said_is_read_before_it_ends_all(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The launcher would forget what it has not read by then."""
+        """The launcher would lose any output that it has not read by then."""
         ended = threading.Event()
         monkeypatch.setattr(_Pretended, "Abort", lambda self, status: ended.set())
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
@@ -196,7 +196,7 @@ class TestMisfortune:
 
 
 def test_rank_0_alone_calls_callbacks_and_its_stop_stops_all(two: subprocess.CompletedProcess[str]) -> None:
-    said = two.stdout  # in which lines of the two may run into each other
+    said = two.stdout  # lines of the two processes may be mixed
     assert said.count("rank 0 was called") == 4
     assert "rank 1 was called" not in said
     assert [said.count(f"rank {rank} stopped after 4: enough") for rank in (0, 1)] == [1, 1]
@@ -206,7 +206,7 @@ def test_the_command_trains_in_several_processes_and_resumes_in_one(
     two: subprocess.CompletedProcess[str], folder: Path, tmp_path: Path
 ) -> None:
     assert two.stdout.count("status 0") == 2
-    assert two.stdout.count("validation accuracy  ") == 1  # in the table of the command
+    assert two.stdout.count("validation accuracy  ") == 1  # in the command's table
     assert cli.main([*COMMAND, "--output", str(tmp_path / "one"), "--quiet"]) == 0
     nets = [FullyConnectedNet.load(path / "net.safetensors") for path in (tmp_path / "one", folder / "command")]
     np.testing.assert_allclose(nets[1].params.flat, nets[0].params.flat, atol=1e-3)
@@ -225,7 +225,7 @@ def test_the_script_of_the_page_is_one_process_or_several(two: subprocess.Comple
 def test_other_commands_are_not_done_several_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PMI_SIZE", "2")  # as mpiexec does, by which the command above trains in two processes
+    monkeypatch.setenv("PMI_SIZE", "2")  # as set by mpiexec, with which the command above trains in two processes
     assert cli.main(["experiment", "dropout", "--output", str(tmp_path / "runs")]) == 2
     assert "mpiexec must start thinnet train or thinnet resume, got another command" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
@@ -305,7 +305,7 @@ class TestRefusals:
             Solver(make_net(), make_data(), communicator=3)
 
     def test_what_cannot_be_trained_in_parallel(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # which is replaced where there are several processes
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # with several processes, it is replaced
         net, data = make_net(**NETS["batchnorm"]), make_data()
         with pytest.raises(ArgumentError, match="communicator must be None unless the model is a FullyConnectedNet"):
             Solver(net, data, optimizer=lambda w, dw, config: (w, config or {}), communicator=_Pretended())
@@ -331,7 +331,7 @@ class TestRefusals:
 
 
 class _Pretended:
-    """A communicator of two, with what is called before a solver refuses."""
+    """A communicator of two processes, with the methods that are called before a solver refuses."""
 
     rank, size = 0, 2
 

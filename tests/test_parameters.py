@@ -1,4 +1,4 @@
-"""Parameters: one buffer, and names that never come away from it."""
+"""Parameters: one buffer, and arrays by name that always stay views of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def params(request: pytest.FixtureRequest) -> Parameters:
 
 
 def assert_attached(params: Parameters) -> None:
-    """Each name shows its part of the buffer, in order, and writing either shows in the other."""
+    """Each array is its part of the buffer, in order, and writing to one changes the other."""
     start = 0
     for name, shape in params.shapes.items():
         view = params[name]
@@ -222,7 +222,7 @@ def test_numbers_that_would_become_infinite_are_refused() -> None:
     with pytest.raises(ArgumentError, match=r"params\.flat must hold numbers that stay within float32, .* -1e\+39"):
         params.flat = np.full(params.size, -1e39)
     assert not params.flat.any()
-    params["b1"] = [1, np.inf, np.nan]  # as they are
+    params["b1"] = [1, np.inf, np.nan]  # stored unchanged
     assert not np.isfinite(params["b1"][1:]).any()
 
 

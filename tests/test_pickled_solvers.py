@@ -1,4 +1,4 @@
-"""A solver in the middle of training can be pickled, and goes on from there, also in another process."""
+"""A solver can be pickled in the middle of training, and continues from there, even in another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products by kernels of our own, and by NumPy: to rounding, whatever the sizes and the layouts."""
+"""Matrix products by our own kernels and by NumPy: correct up to rounding, for all sizes and layouts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_product_is_right_to_rounding(kind: Kind, size: tuple[int, int, int], 
 @each_kind
 @pytest.mark.parametrize("size", [(100, 3072, 500), (3072, 100, 500), (70, 4000, 40), (500, 1100, 500)], ids=str)
 def test_large_products_of_whole_numbers_are_exact(kind: Kind, size: tuple[int, int, int]) -> None:
-    """More depth than is multiplied at a time, and more panels than are written at a time."""
+    """With more depth than one block, and more panels than are written at a time."""
     m, k, n = size
     a, b = (GENERATOR.integers(-3, 4, shape).astype(kind.dtype) for shape in ((m, k), (k, n)))
     out = np.empty((m, n), kind.dtype)
@@ -89,7 +89,7 @@ def test_what_is_not_finite_stays_so_and_where_it_is(kind: Kind, wrong: float, s
 
 @each_kind
 def test_infinity_is_added_up_as_numpy_does(kind: Kind) -> None:
-    """Where a block has more rows than the product, and more depth than is multiplied at a time."""
+    """With fewer rows than a block has, and more depth than one block."""
     a, b, out = np.ones((13, 1100), kind.dtype), np.ones((1100, 20), kind.dtype), np.empty((13, 20), kind.dtype)
     b[900, 5] = np.inf
     kind.make().matmul(a, b, out)
@@ -130,7 +130,7 @@ sys.stdout.buffer.write(out.tobytes())
 
 @each_own
 def test_it_can_be_pickled_for_another_process(kind: Kind) -> None:
-    """Which has not yet asked for what the kernels need of the processor."""
+    """A new process has not yet requested the processor features that the kernels need."""
     multiply, a, b = kind.make(), kind.drawn(90, 300), kind.drawn(300, 80)
     out, given = np.empty((90, 80), kind.dtype), pickle.dumps((multiply, a, b))
     multiply.matmul(a, b, out)
@@ -168,7 +168,7 @@ def test_several_python_threads_multiply_at_once(kind: Kind) -> None:
 
 @needs_vectors
 def test_numbers_of_two_dtypes_take_turns() -> None:
-    """They share the memory that is written on the way."""
+    """They share the scratch memory."""
     multiply = OWN[0].values[0].make()
     for dtype in ("float32", "float64", "float32"):
         a = GENERATOR.integers(-3, 4, (50, 60)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Which products are chosen: the fastest that work here, or those that somebody asks for."""
+"""Which products are chosen: the fastest that work here, or those that are requested."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_numba_asking_for_the_kernels_says_what_they_need() -> None:
 
 @pytest.fixture
 def fresh() -> object:
-    """Choices are made anew, before and after."""
+    """Clear cached choices before and after the test."""
     products.cache_clear()
     yield
     products.cache_clear()

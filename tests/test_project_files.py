@@ -1,4 +1,4 @@
-"""The files that a project has beside its code agree with each other: workflows, hooks, citation, versions."""
+"""The project's other files agree with each other: workflows, hooks, citation, versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 
 def commands(target: str) -> list[str]:
-    """The command lines of a target of the Makefile."""
+    """The command lines of a Makefile target."""
     found = re.search(rf"^{target}:[^\n]*\n((?:\t[^\n]*\n)+)", MAKEFILE, re.MULTILINE)
     assert found, target
     return [line.strip() for line in found[1].splitlines()]
@@ -93,7 +93,7 @@ def test_a_form_for_issues_asks_for_what_it_needs(path: Path) -> None:
 
 
 def test_each_dependency_has_a_lowest_version() -> None:
-    """`make test-oldest` takes these versions."""
+    """`make test-oldest` uses these versions."""
     groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     for requirement in itertools.chain.from_iterable(groups):
         assert requirement.startswith("thinnet[") or re.search(r">=\d", requirement), requirement

@@ -23,7 +23,7 @@ def test_the_list_holds_what_is_imported_and_nothing_else() -> None:
     namespace = {
         name
         for name, value in vars(thinnet).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)  # submodules come along by being imported
+        if not name.startswith("_") and not isinstance(value, ModuleType)  # imported submodules appear as attributes
     }
     modules = {name for name in thinnet.__all__ if isinstance(getattr(thinnet, name), ModuleType)}
     assert namespace == set(thinnet.__all__) - modules
@@ -56,7 +56,7 @@ def test_the_version_has_three_numbers() -> None:
 
 
 def run(code: str) -> str:
-    """What `code` prints in a fresh interpreter in which every warning is an error."""
+    """The output of `code` in a new interpreter where every warning is an error."""
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -83,7 +83,7 @@ data = thinnet.Dataset(np.ones((8, 3), np.float32), np.arange(8) % 2)
 thinnet.Solver(net, data, batch_size=4, epochs=1, verbose=False).train()
 print(json.dumps(list(sys.modules)))
 """
-    assert set(json.loads(run(code))) & set(HEAVY) <= {"numba", "scipy"}  # Numba loads SciPy where it is installed
+    assert set(json.loads(run(code))) & set(HEAVY) <= {"numba", "scipy"}  # Numba loads SciPy if it is installed
 
 
 def test_the_estimators_are_named_once_and_documented() -> None:

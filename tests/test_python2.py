@@ -1,4 +1,4 @@
-"""Reading what was written for Python 2."""
+"""Translating code written for Python 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays that must not be written to: training copies them first, and leaves mapped files as they are."""
+"""Read-only arrays: training copies them first, and leaves memory-mapped files unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Y = (X[:, 0] > 0) * 1
 
 
 def frozen(parameters: Any) -> Any:
-    """Make the buffer and every view of it read-only, as arrays of a mapped file are."""
+    """Make the buffer and every view of it read-only, like arrays of a memory-mapped file."""
     for array in (parameters.flat, *parameters.values()):
         array.setflags(write=False)
     return parameters.flat
@@ -71,7 +71,7 @@ def test_a_solver_trains_a_net_of_read_only_arrays(
     kept = [frozen(net.params), frozen(net.running)]
     before = [array.copy() for array in kept]
     solvers = [make_solver(each, optimizer=update, optimizer_options=None) for each in (net, other)]
-    frozen(net.params)  # again, after the solver was made
+    frozen(net.params)  # again, after the solver is created
     histories = [solver.train() for solver in solvers]
     assert histories[0].loss == histories[1].loss
     np.testing.assert_array_equal(net.params.flat, other.params.flat)

@@ -1,4 +1,4 @@
-"""Reports: what is collected from runs' folders, how it is evaluated and drawn, and what is refused."""
+"""Reports: what is collected from run folders, how it is evaluated and drawn, and what is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def start(folder: Path, **changes: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two rates, two seeds."""
+    """Four runs: two rates, two seeds."""
     folder = tmp_path_factory.mktemp("four")
     for rate in (0.5, 0.0):
         for seed in (1, 0):
@@ -97,7 +97,7 @@ def test_the_page_needs_nothing_but_itself(four: Path) -> None:
 
 
 def test_names_that_are_markup_stay_text(tmp_path: Path) -> None:
-    """A folder, a data file and a title whose names are elements."""
+    """The names of a folder, a data file and a title look like HTML elements."""
     X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     y = (X[:, 0] > 0).astype(int)
     (tmp_path / "<b>").mkdir()
@@ -123,7 +123,7 @@ def test_figures_are_kept_as_svg(four: Path, tmp_path: Path) -> None:
 
 
 def test_a_kept_figure_stands_alone(four: Path, tmp_path: Path) -> None:
-    """It has a title, its size, and the name and color of each line, without variables that only browsers know."""
+    """It has a title, a size, and the name and color of each line, without variables that only browsers support."""
     write_report([four], tmp_path / "x.html", tmp_path / "f")
     text = (tmp_path / "f" / "val-accuracy.svg").read_text()
     figure = ET.fromstring(text)
@@ -233,7 +233,7 @@ def diagnosed(split: str = "test", **options: Any) -> tuple[FullyConnectedNet, D
 
 
 def test_confusions_mistakes_and_calibration_are_those_by_hand() -> None:
-    """In pieces or at once."""
+    """In pieces or all at once."""
     net, data, diagnostics = diagnosed()
     assert data.X_test is not None
     assert data.y_test is not None
@@ -289,7 +289,7 @@ def test_a_png_has_the_pixels_that_it_was_given(channels: int, tmp_path: Path) -
 
 def test_pictures_keep_channels_and_signs() -> None:
     color = np.zeros((3, 2, 2), np.uint8)
-    color[0, 0, 1] = 200  # red, above on the right
+    color[0, 0, 1] = 200  # red, top right
     np.testing.assert_array_equal(png.photograph(color.ravel(), (3, 2, 2), top=200)[0, 1], [255, 0, 0])
     weights = png.weight_picture(np.array([-2.0, 0.0, 2.0, 0.0]), (2, 2))
     np.testing.assert_array_equal(weights[0], [png.BLUE, [255] * 3])
@@ -297,7 +297,7 @@ def test_pictures_keep_channels_and_signs() -> None:
 
 
 def test_lines_lie_where_their_values_are() -> None:
-    """From the SVG back to the numbers, by the places of the grid."""
+    """From the SVG back to the numbers, by the positions of the grid lines."""
     line = charts.Series("a & b", 0, (0.0, 1.0, 2.0), (0.1, 0.9, 0.5))
     chart = charts.Chart("name", "Title <1>", "Epoch", (line,), fraction=True)
     x, y = axes(chart, svg.LEFT, svg.RIGHT, svg.TOP, svg.BOTTOM)
@@ -336,7 +336,7 @@ def test_long_losses_are_averaged_and_short_ones_are_not(four: Path) -> None:
 
 
 def test_one_number_is_rounded_alike_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Halves upward, as on paper: the validation accuracy 385 / 400 is 0.963 and 96.3 %, not 96.2."""
+    """Halves are rounded up, as on paper: the validation accuracy 385 / 400 is 0.963 and 96.3 %, not 96.2."""
     path = start(tmp_path / "run") / runs.RESULT
     exact = {"val_accuracy": 0.9625, "test_accuracy": None}
     path.write_text(json.dumps({**json.loads(path.read_text()), **exact}))

@@ -1,4 +1,4 @@
-"""The page in a real browser: no error, no request, hover and switches work, it fits a phone, it follows a run."""
+"""The page in a real browser: no errors, no requests, hover and switches work, it fits a phone, it follows a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def opened() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A page about two rates and two seeds, with a title that must not become an element."""
+    """A page about two rates and two seeds, with a title that must not be parsed as HTML."""
     folder = tmp_path_factory.mktemp("runs")
     for rate in (0.0, 0.5):
         for seed in (0, 1):
@@ -36,7 +36,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class Visit:
-    """A page that is looked at, and everything that it asked for or complained about."""
+    """A page in the browser, with all its requests and error messages."""
 
     def __init__(self, chromium: Any, address: str, width: int = 1280, scheme: str = "light") -> None:
         self.page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -162,7 +162,7 @@ def test_what_was_unfolded_stays_so_when_the_page_follows_a_run(opened: Any, add
 
 
 def test_very_long_names_fit_a_phone(opened: Any, tmp_path: Path) -> None:
-    """Names without a space, in the legend, the headings, the table and the commands."""
+    """Names without spaces, in the legend, the headings, the table and the commands."""
     X = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
     for name in ("a" * 120, "b" * 120):
         np.savez(tmp_path / f"{name}.npz", X_train=X, y_train=(X[:, 0] > 0).astype(int))

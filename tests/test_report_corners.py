@@ -1,4 +1,4 @@
-"""Reports about odd runs: no validation rows, one class, one feature, numbers as targets, changed data, repetitions."""
+"""Reports about unusual runs: no validation rows, one class, one feature, regression, changed data, repetitions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def words(*folders: Path, **options: Any) -> str:
 
 
 def on(folder: Path, arrays: dict[str, Any], **changes: Any) -> Path:
-    """A run on arrays of its own."""
+    """A run on its own arrays."""
     folder.mkdir()
     np.savez(folder / "data.npz", **arrays)
     return start(folder / "run", data=str(folder / "data.npz"), num_train=0, **changes)
@@ -70,7 +70,7 @@ def test_an_experiment_without_validation_rows_is_decided_by_what_there_is(
     assert cli.main(command) == 0
     out = capsys.readouterr().out
     assert "Dropout 0.5 against 0: train accuracy " in out
-    assert out.endswith(f"\nPage:   {tmp_path / 'out' / 'report.html'}\n")  # which --quiet tells too: it is a result
+    assert out.endswith(f"\nPage:   {tmp_path / 'out' / 'report.html'}\n")  # even with --quiet: it is a result
 
 
 def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -
 
 
 def test_data_that_changed_since_are_not_evaluated(tmp_path: Path) -> None:
-    """Neither other rows, nor rows of another width, nor too few of them."""
+    """Neither different rows, nor rows of another width, nor too few rows."""
     run = on(tmp_path / "a", {"X_train": ROWS, "y_train": LABELS, "X_val": ROWS, "y_val": LABELS})
     for X in (ROWS + 1, ROWS[:, :2]):
         np.savez(tmp_path / "a" / "data.npz", X_train=X, y_train=LABELS, X_val=X, y_val=LABELS)
@@ -159,7 +159,7 @@ def test_runs_of_different_epochs_lie_on_one_axis(tmp_path: Path) -> None:
 
 
 def test_long_and_equal_names_make_files_of_their_own(tmp_path: Path) -> None:
-    """Labels that differ beyond the letters that a file's name has room for."""
+    """Labels that differ only after the part that fits into a file name."""
     deep = tmp_path / "/".join("x" * 90 for _ in range(3))
     deep.mkdir(parents=True)
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""Following a run: the page that grows, for this machine only, and event files for TensorBoard."""
+"""Following a run: the live page, for this machine only, and event files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from chromium import browser
 from thinnet import cli, kernels
 from thinnet.report.live import Live
 
-# The epochs that the page's first chart shows; undefined where there is none yet.
+# The epochs in the page's first chart; undefined if there is none yet.
 EPOCHS = "JSON.parse(document.querySelector('.chart')?.dataset.chart ?? '{}').series?.[0].x"
 QUICK = ["--num-train", "200", "--hidden-dims", "20", "--batch-size", "20", "--seed", "0"]
 
 
 def epochs_shown(page: Any) -> list[str]:
-    """The epochs on the page, none while it comes anew: its policy does not let the browser wait for an expression."""
+    """The epochs on the page; none while it reloads: its policy does not let the browser wait for an expression."""
     with contextlib.suppress(pytest.importorskip("playwright.sync_api").Error):
         return list(page.evaluate(EPOCHS) or [])
     return []
 
 
 def test_the_live_page_grows_in_a_browser_and_ends_as_the_report(tmp_path: Path) -> None:
-    """The run waits in its second epoch until it has been looked at, so that no clock decides the outcome."""
+    """The run waits in its second epoch until the page has been checked, so that timing does not affect the result."""
     go = tmp_path / "go"
     script = (
         "import pathlib, sys, time\nfrom thinnet import Solver, cli\nstep = Solver.step\n"
@@ -56,7 +56,7 @@ def test_the_live_page_grows_in_a_browser_and_ends_as_the_report(tmp_path: Path)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("request", lambda request: requests.add(request.url))
             page.goto(address)
-            # The page that was asked for may be older than the first epoch; it comes anew by itself.
+            # The first page may be older than the first epoch; it reloads by itself.
             latest = time.monotonic() + 60
             while "1" not in epochs_shown(page):
                 assert time.monotonic() < latest, page.content()

@@ -1,4 +1,4 @@
-"""Event files for TensorBoard: each step and each evaluation once, however often the run was killed."""
+"""Event files for TensorBoard: each step and each evaluation once, no matter how often the run was killed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_event_files_hold_each_step_and_epoch(tmp_path: Path) -> None:
 
 
 def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars in event files: records of length, checksum, event, checksum."""
+    """The scalars in event files, whose records are length, checksum, event, checksum."""
     from tensorboardX.proto.event_pb2 import Event
 
     scalars: dict[str, list[tuple[int, float]]] = {}
@@ -54,7 +54,7 @@ def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 @pytest.mark.posix
-@pytest.mark.usefixtures("without_kernels")  # which take longer to load than the run
+@pytest.mark.usefixtures("without_kernels")  # kernels take longer to load than the run
 @pytest.mark.parametrize("at", [5, 13, 27], ids=["before its first checkpoint", "in its second epoch", "in its third"])
 def test_a_run_that_was_killed_goes_on_without_a_gap_or_a_repetition(at: int, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
@@ -62,7 +62,7 @@ def test_a_run_that_was_killed_goes_on_without_a_gap_or_a_repetition(at: int, tm
     environment = {**os.environ, kernels.SWITCH: "0"}
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(at), *command], env=environment)
     assert done.returncode == -signal.SIGKILL
-    (tmp_path / "run" / "tensorboard" / "events.out.tfevents.1.other").write_bytes(b"")  # not ours, and left alone
+    (tmp_path / "run" / "tensorboard" / "events.out.tfevents.1.other").write_bytes(b"")  # not ours, so it is left alone
     assert cli.main(["resume", run, "--tensorboard", "--quiet"]) == 0
     history = json.loads((tmp_path / "run" / "result.json").read_text())["history"]
     scalars = events(tmp_path / "run" / "tensorboard")

@@ -1,4 +1,4 @@
-"""A run that is interrupted after any step and resumed ends as if it had never been interrupted."""
+"""A run that is interrupted after any step and resumed ends like a run that was never interrupted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thinnet.optim import OPTIMIZERS
 from thinnet.schedules import Cosine, EpochDecay, OneCycle
 from thinnet.storage import checkpoint as checkpoints
 
-Case = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]  # of the net, the solver and the data
+Case = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]  # options of the net, the solver and the data
 CASES: list[Case] = [
     *(({}, {"optimizer": name}, {}) for name in OPTIMIZERS),
     *(({"dropout_mask": "batch"}, {"optimizer": name}, {}) for name in OPTIMIZERS),
@@ -40,7 +40,7 @@ CASES: list[Case] = [
 
 
 def folders_after_each_step(solver: Solver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Train to the end; return for each step a folder as it would be if the process had died after that step."""
+    """Train to the end; for each step, return a copy of the folder as if the process had died after that step."""
     monkeypatch.setattr(checkpoints, "KEEP", 10**6)
     solver.train()
     monkeypatch.undo()
@@ -86,7 +86,7 @@ def test_a_run_interrupted_again_and_again_ends_the_same(tmp_path: Path) -> None
     for step in (2, 3, 7, 8, 11):
         interrupt(Solver.resume(tmp_path, make_data()), step)
     finish(tmp_path)
-    finish(tmp_path)  # a finished run stays as it is
+    finish(tmp_path)  # a finished run does not change
 
 
 def test_a_net_that_leaves_the_kernels_alone_does_so_when_resumed(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_fewer_epochs_than_were_begun_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_made_longer_on_the_way_is_resumed_to_its_new_end(tmp_path: Path) -> None:
-    """Also with a schedule, which is laid over all epochs."""
+    """Even with a schedule, which spans all epochs."""
     solvers = [
         make_solver(make_net(), make_data(), epochs=2, schedule="cosine", **options)
         for options in ({}, {"checkpoint_dir": tmp_path, "checkpoint_every": 1})

@@ -1,4 +1,4 @@
-"""Folders of runs in odd states: foreign files, nothing but a beginning, finished already, looked at from elsewhere."""
+"""Run folders in unusual states: foreign files, only just begun, already finished, seen from another directory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_folder_with_foreign_files_is_refused_and_left_alone(
 
 
 def test_what_a_killed_start_leaves_is_no_foreign_file(tmp_path: Path) -> None:
-    """Before config.toml is written, there can be the other files of the beginning, whole or not."""
+    """Before config.toml is written, a run's other first files may exist, complete or not."""
     for name in (".lock", ".config.toml.x1y2", ".environment.json.z3", "environment.json"):
         (tmp_path / name).write_text("")
     assert train(tmp_path, "--quiet") == 0
@@ -61,7 +61,7 @@ def test_folders_and_files_may_be_named_by_strings(tmp_path: Path) -> None:
 
 
 def test_a_run_with_a_config_has_its_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The config is written last, since a folder that has it is resumed and writes no other file of the beginning."""
+    """The config is written last, since a folder with a config is resumed without writing the other first files."""
     written: list[str] = []
 
     def write(path: Path, content: bytes) -> None:
@@ -142,13 +142,13 @@ def test_checkpoints_of_another_run_are_refused(tmp_path: Path, options: dict[st
 
 
 def test_checkpoints_of_a_net_in_another_precision_are_refused(tmp_path: Path) -> None:
-    """A solver has an argument of that name too, which says nothing here."""
+    """The solver's argument of the same name does not matter here."""
     quiet: Any = {"verbose": False, "progress": False}
     config = Config(num_train=60, hidden_dims=(5,), epochs=1, batch_size=20, seed=0)
     runs.start(config, tmp_path, log=lambda text: None, **quiet)
     data = runs.load(config)
     net = runs.net_of(config, data).replace(precision="bfloat16")
-    net.fused = False  # so that any processor trains it
+    net.fused = False  # so that it trains on any processor
     (newest,) = tmp_path.glob("step-*")
     newest.unlink()
     Solver(net, data, epochs=1, batch_size=20, seed=0, checkpoint_dir=tmp_path / "other", **quiet).train()

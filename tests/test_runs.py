@@ -1,4 +1,4 @@
-"""Runs by the command line: train, resume, repeat."""
+"""Runs from the command line: train, resume, repeat."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_arrays_in_a_file_are_data(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "result.json").read_text())["val_accuracy"] > 0.9
 
 
-# The process does to itself in a step what a person's Ctrl-C or the system's killer does at that moment.
+# In a step, the process sends itself the signal of a user's Ctrl-C or of a kill.
 INTERRUPTED = """
 import os, signal, sys
 from thinnet import Solver, cli
@@ -80,7 +80,7 @@ sys.exit(cli.main(["train", *sys.argv[2:]]))
 
 @pytest.mark.posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-@pytest.mark.usefixtures("without_kernels")  # which take longer to load than the runs
+@pytest.mark.usefixtures("without_kernels")  # kernels take longer to load than the runs
 def test_a_run_that_was_interrupted_is_resumed_to_the_same_net(name: str, tmp_path: Path) -> None:
     what = signal.Signals[name]
     options = ["--seed", "1", "--epochs", "8"]
@@ -123,7 +123,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_training_that_diverged_ends_with_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command was right, and what it ran failed; resumed it fails in the same step, and says that it would."""
+    """The command was valid, but training failed; resumed, it fails in the same step, and the message says so."""
     assert train(tmp_path / "run", "--learning-rate", "1e9", "--optimizer", "sgd", "--seed", "0") == 1
     said = capsys.readouterr().err
     assert re.search(r"In step \d+, the loss became nan", said)
@@ -194,7 +194,7 @@ def test_without_other_rows_the_training_accuracy_is_told(tmp_path: Path, capsys
 
 
 def test_a_config_that_was_changed_is_refused_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The net would go on as it began, and the report would speak of a run that never was."""
+    """Otherwise the net would continue unchanged, and the report would describe a run that never happened."""
     assert train(tmp_path / "run", "--dropout", "0.5") == 0
     path = tmp_path / "run" / "config.toml"
     written = path.read_text()

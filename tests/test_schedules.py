@@ -1,4 +1,4 @@
-"""The schedules: where they begin, peak and end, and that they rise and fall in between."""
+"""The schedules: their start, peak and end, and that they rise and fall in between."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_factors_are_floats_between_zero_and_one(name: str, total: int) -> None:
 
 @pytest.mark.parametrize("name", ANY)
 def test_a_schedule_is_a_value(name: str) -> None:
-    """Equal arguments make equal schedules, and neither calls nor their order change one."""
+    """Equal arguments make equal schedules, and calls in any order do not change them."""
     schedule = ANY[name]
     forth = course(schedule, 50)
     back = [schedule(step, steps_per_epoch=10, total_steps=50) for step in reversed(range(50))]

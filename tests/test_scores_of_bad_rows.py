@@ -1,4 +1,4 @@
-"""Rows that are not finite are found by what the first matrix makes of them, and finite ones are left alone."""
+"""Rows that are not finite are detected in the first matrix product, and finite ones are not affected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = [
 
 
 def positive_net(hidden_dims: list[int], fused: bool, **options: Any) -> FullyConnectedNet:
-    """A net of positive weights: its ReLUs make 0 of minus infinity."""
+    """A net with positive weights, whose ReLUs turn minus infinity into 0."""
     net = FullyConnectedNet(hidden_dims, 3, 2, seed=0, **options)
     net.fused = fused
     for name in [name for name in net.params if name.startswith("W")]:
@@ -45,4 +45,4 @@ def test_finite_rows_keep_their_scores_where_products_overflow(fused: bool) -> N
     X[2] = -3e38
     scores = net.scores(X)
     np.testing.assert_allclose(scores[[0, 1, 3]], expected[[0, 1, 3]], rtol=1e-6)
-    assert np.array_equal(scores[2], np.zeros(2))  # what ReLU makes of minus infinity, and no bias
+    assert np.array_equal(scores[2], np.zeros(2))  # ReLU of minus infinity, and zero biases

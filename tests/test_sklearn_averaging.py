@@ -1,4 +1,4 @@
-"""The estimators' averaged weights, and their rows mixed in training."""
+"""The estimators' averaged weights, and mixup in training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def weights(net: Any) -> AnyArray:
 @pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
 def test_a_net_ends_with_the_average_of_its_weights(values: Data) -> None:
     X, y = values
-    settings = {**STEADY, "batch_size": len(X)}  # one step a pass
+    settings = {**STEADY, "batch_size": len(X)}  # one step per epoch
     after = [weights(ThinNetRegressor(**settings, max_iter=steps).fit(X, y)) for steps in range(1, 7)]
     expected = after[0]
     for step, now in enumerate(after[1:], start=1):

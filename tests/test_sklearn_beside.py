@@ -1,4 +1,4 @@
-"""What is given beside rows: targets, their scores, weights, and the classes that will ever come."""
+"""Arguments other than rows: targets, their scores, weights, and the list of all classes."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_classes_as_zeros_and_a_one_are_several_labels_with_a_warning() -> None:
     for y in (one_hot, pd.get_dummies(pd.Series(np.where(Y, "a", "b")))):
         with pytest.warns(UserWarning, match=r"If each row has one class, give .* np\.asarray\(y\)\.argmax\(axis=1\)"):
             given.fit(X, y)
-    one_hot[0] = 1  # a row with both, of which there is nothing to say
+    one_hot[0] = 1  # a row with both classes, so there is no warning
     given.fit(X, one_hot)
 
 
@@ -162,7 +162,7 @@ ORDER = np.random.default_rng(0).permutation(N)
 @pytest.mark.parametrize("index", INDEXES.values(), ids=INDEXES)
 def test_labels_of_rows_in_another_order_are_told_of(index: pd.Index) -> None:
     rows, labels = pd.DataFrame(X, index).iloc[ORDER], pd.Series(Y, index)
-    net = ThinNetClassifier(**QUICK).fit(rows, labels.loc[rows.index])  # paired: no warning
+    net = ThinNetClassifier(**QUICK).fit(rows, labels.loc[rows.index])  # in matching order, so there is no warning
     text = r"y has the index labels of X in another order, .* give y\.loc\[X\.index\]; if not, y\.to_numpy\(\)"
     for call in (net.fit, net.score):
         with pytest.warns(UserWarning, match=text) as warned:

@@ -1,4 +1,4 @@
-"""Every check that scikit-learn has for estimators."""
+"""All of scikit-learn's estimator checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call of training that is refused leaves an estimator as it was: what it had learned, or nothing."""
+"""A refused training call leaves an estimator unchanged: with what it had learned, or nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LABELS, VALUES = (X[:, 0] > 0) * 1, X[:, 0]
 WORDS = np.array(["no", "yes"])[LABELS]
 QUICK: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0}
 
-# The estimator, what is changed before the call that is refused, and its arguments.
+# The estimator, what changes before the refused call, and the call's arguments.
 REFUSED: dict[str, tuple[Any, dict[str, Any], tuple[Any, ...]]] = {
     "other columns, no labels": (ThinNetClassifier, {}, (X[:, :2], np.full(60, np.nan))),
     "other labels, no weights": (ThinNetClassifier, {}, (X, WORDS, np.zeros(60))),

@@ -1,4 +1,4 @@
-"""What is not in memory is refused in plain words, wherever rows are given; what is, is taken."""
+"""Data that is not in memory is refused in plain words wherever rows are given; data in memory is accepted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_stat
 
 
 class Delayed:
-    """A table that some library would compute."""
+    """A table that a library computes lazily."""
 
     def compute(self) -> Any:
         return X
@@ -44,14 +44,14 @@ class Query(Delayed):
 
 
 class Stream:
-    """A table that gives its columns as Arrow has them."""
+    """A table that exports its columns in the Arrow format."""
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         return FRAME.__arrow_c_stream__()
 
 
 class Interchanged:
-    """A table that other packages can ask for its columns."""
+    """A table with the dataframe interchange protocol."""
 
     def __dataframe__(self, **options: Any) -> Any:
         return pd.DataFrame(X).__dataframe__()
@@ -312,7 +312,7 @@ def test_integers_of_128_bits() -> None:
 
 @pytest.mark.parametrize("categorical", [None, [0]])
 def test_sparse_rows_for_a_net_that_was_trained_on_dense_ones(categorical: list[int] | None) -> None:
-    rows = np.tile(np.rint(X), (4, 1))  # so many that there are bins
+    rows = np.tile(np.rint(X), (4, 1))  # enough rows for bins
     net = ThinNetClassifier(**QUICK, numeric_bins=4, categorical_features=categorical).fit(rows, np.tile(Y, 4))
     assert np.array_equal(net.predict_proba(sparse.csr_array(rows)), net.predict_proba(rows))
 
@@ -330,7 +330,7 @@ def test_columns_in_another_order(names: Any, text: bool) -> None:
     with pytest.raises(ArgumentError, match=r"X must have its columns in the order of training, .*, got .*\. Give X\["):
         net.predict(rows.iloc[:, [2, 1, 0, *range(3, rows.shape[1])]])
     assert net.predict(rows.to_numpy()).shape == (60,)
-    if not text:  # other names than in training are not compared
+    if not text:  # names that are not text are not compared
         assert np.array_equal(net.predict(rows.set_axis([7, 8, 9], axis=1)), net.predict(rows))
 
 
@@ -348,7 +348,7 @@ def test_bools_written_as_numbers_are_no_categorical_features() -> None:
 
 
 class Refusing:
-    """A tensor that NumPy is not to see."""
+    """A tensor that refuses conversion to NumPy."""
 
     shape = (60, 3)
 
@@ -367,7 +367,7 @@ def test_tensors_that_refuse_to_be_arrays() -> None:
 
 
 class Variables(dict[str, Any]):
-    """A data set of several arrays, which NumPy cannot make one of."""
+    """A data set of several arrays, which NumPy cannot convert to one."""
 
     def to_pandas(self) -> Any: ...
 

@@ -1,4 +1,4 @@
-"""Large tables: their matrix, many times as large, is never there as a whole in float64, and not kept if very large."""
+"""Large tables: their matrix, which is many times larger, is never all in float64, and not kept if very large."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUICK: dict[str, Any] = {"max_iter": 2, "random_state": 0}
 
 
 def make_table(num_rows: int) -> tuple[pd.DataFrame, Any]:
-    """Numbers, some of them missing, and categories between them."""
+    """Columns of numbers, some missing, mixed with categories."""
     generator = np.random.default_rng(0)
     X = pd.DataFrame(generator.normal(size=(num_rows, 3)), columns=list("abc"))
     X.insert(1, "color", generator.choice(["red", "green", "blue"], num_rows))
@@ -45,7 +45,7 @@ def test_memory_while_a_table_is_trained_on(most: int, times: float, monkeypatch
     monkeypatch.setattr(inputs, "PIECE_BYTES", 1 << 20)
     X = np.random.default_rng(0).normal(size=(20_000, 12))
     net = ThinNetRegressor((8,), **QUICK)
-    net.fit(X[:2000], X[:2000, 0])  # what is loaded and compiled is not counted
+    net.fit(X[:2000], X[:2000, 0])  # so that loading and compiling do not count
     tracemalloc.start()
     net.fit(X, X[:, 0])
     _, peak = tracemalloc.get_traced_memory()

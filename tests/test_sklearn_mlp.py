@@ -1,6 +1,6 @@
-"""scikit-learn's own tests of its MLPClassifier and MLPRegressor, with our estimators in their place.
+"""scikit-learn's own tests of MLPClassifier and MLPRegressor, run with our estimators.
 
-Those that cannot pass are expected to fail, each with its reason.
+Tests that cannot pass are expected to fail, each with a reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 
 OURS = {theirs.MLPClassifier: ThinNetClassifier, theirs.MLPRegressor: ThinNetRegressor}
 
-# The name of a test, or its beginning, and why it cannot pass.
+# The name of a test, or its prefix, and why it cannot pass.
 PRIVATE = "it reads or sets what is private to their class"
 PRECISION = "nets are of float32 whatever X is, and predicted values of float64"
 COSINE = "the default learning rate ends by itself, with nothing to warn of"
@@ -40,11 +40,11 @@ REASONS = {
     "test_mlp_loading_from_joblib_partial_fit": "its only column is constant, and so says nothing",
     "test_mlp_diverging_loss": "an error says where numbers became infinite, and why",
 }
-NOT_RUN = "test_n_iter_no_change_inf"  # it trains for 3,000 epochs before it reads what is private
+NOT_RUN = "test_n_iter_no_change_inf"  # it trains for 3,000 epochs before it reads a private attribute
 
 
 def _cases() -> list[Any]:
-    """Every test of theirs as a function without arguments but for fixtures, each combination of parameters apart."""
+    """Each of their tests with each combination of its parameters; only fixtures remain as arguments."""
     cases = []
     for name, test in vars(theirs).items():
         if name.startswith("test_") and inspect.isfunction(test):

@@ -1,4 +1,4 @@
-"""Estimators on numbers of every size: columns, targets and weights that only float64 holds, or not even it."""
+"""Estimators on numbers of every magnitude: columns, targets and weights that need float64, or even exceed it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_stat
 
 @functools.cache
 def plain(numeric_bins: int | None) -> AnyArray:
-    """What numbers of an ordinary size say."""
+    """The predictions for numbers of ordinary magnitude."""
     net = ThinNetClassifier(**QUICK | {"numeric_bins": numeric_bins})
     probabilities: AnyArray = net.fit(SIGNAL, LABELS).predict_proba(SIGNAL)
     return probabilities
@@ -50,14 +50,14 @@ COLUMNS = {
 def test_columns_of_every_size_say_the_same(X: Any, thin: bool) -> None:
     form = sparse.csr_array(X.astype(X.dtype.newbyteorder("="))) if thin and X.dtype.itemsize <= 8 else X
     net = ThinNetClassifier(**QUICK).fit(form, LABELS)
-    tolerance = 0.05 if X.dtype == np.float32 and X[0, 0] < 1e-40 else 2e-3  # which has hardly a digit
+    tolerance = 0.05 if X.dtype == np.float32 and X[0, 0] < 1e-40 else 2e-3  # subnormal, with hardly a digit
     assert_allclose(net.predict_proba(form), plain(None), atol=tolerance)
 
 
 @pytest.mark.parametrize("X", COLUMNS.values(), ids=COLUMNS.keys())
 def test_their_bins_say_the_same_too(X: Any) -> None:
     options = {**QUICK, "numeric_bins": 4}
-    tolerance = 0.05 if X.dtype == np.float32 and X[0, 0] < 1e-40 else 2e-3  # which has hardly a digit
+    tolerance = 0.05 if X.dtype == np.float32 and X[0, 0] < 1e-40 else 2e-3  # subnormal, with hardly a digit
     assert_allclose(ThinNetClassifier(**options).fit(X, LABELS).predict_proba(X), plain(4), atol=tolerance)
 
 

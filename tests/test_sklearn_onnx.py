@@ -1,4 +1,4 @@
-"""Whole estimators as ONNX graphs, run by ONNX Runtime on raw rows, against their own predictions."""
+"""Whole estimators as ONNX graphs: ONNX Runtime on raw rows, compared with the estimators' predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": (16, 8), "max_iter": 20, "random_
 
 
 def raw_rows() -> AnyArray:
-    """Columns of other sizes and places: a time in seconds, one that is constant, an outlier, tiny numbers."""
+    """Columns of different scales and offsets: a time in seconds, a constant, one with an outlier, tiny numbers."""
     generator = np.random.default_rng(0)
     X = generator.standard_normal((400, 6))
     X[:, 1] = 1e6 + X[:, 1]
@@ -46,9 +46,9 @@ def test_labels_and_probabilities_of_raw_rows(tmp_path: Path, normalization: Any
     y = np.asarray(names)[(X[:, 0] > 0) * 1 + (X[:, 1] > 1e6)]
     net = ThinNetClassifier(normalization=normalization, **QUICK).fit(X, y)
     net.export_onnx(tmp_path / "net.onnx")
-    X[:5, 3] = 1e9  # constant in training, and now not
+    X[:5, 3] = 1e9  # constant in training, but not here
     out = run(tmp_path / "net.onnx", X)
-    assert (net.predict(X) == y).mean() > 0.6  # by chance about 0.5
+    assert (net.predict(X) == y).mean() > 0.6  # chance is about 0.5
     np.testing.assert_array_equal(out["label"], net.predict(X))
     np.testing.assert_allclose(out["probabilities"], net.predict_proba(X), rtol=1e-9, atol=1e-12)
     assert list(out) == ["label", "probabilities"]

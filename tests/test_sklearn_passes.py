@@ -1,4 +1,4 @@
-"""What a pass over an estimator's rows is: every row counts, and counts once."""
+"""An estimator's epoch: every row counts exactly once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ X = np.random.default_rng(0).standard_normal((200, 3))
 
 
 def partial_weights(begun: ThinNetRegressor, y: AnyArray) -> FloatArray:
-    """The parameters after one more pass over as many rows as there are targets."""
+    """The parameters after one more epoch over as many rows as there are targets."""
     net = copy.deepcopy(begun)
     net.partial_fit(X[: len(y)], y)
     return net.net_.params.flat
@@ -35,7 +35,7 @@ def partial_weights(begun: ThinNetRegressor, y: AnyArray) -> FloatArray:
 def test_each_row_has_influence(rows: int, batch_size: Any, normalization: Any) -> None:
     options: dict[str, Any] = {"batch_size": batch_size, "normalization": normalization, "random_state": 0}
     begun = ThinNetRegressor((8,), dropout=0.0, standardize=False, **options)
-    begun.partial_fit([[0.0] * 3, [1.0] * 3], [0.0, 1.0])  # which fixes the scale of the targets
+    begun.partial_fit([[0.0] * 3, [1.0] * 3], [0.0, 1.0])  # fixes the scale of the targets
     y = X[:rows, 0].copy()
     before = partial_weights(begun, y)
     np.testing.assert_array_equal(partial_weights(begun, y), before)
@@ -47,7 +47,7 @@ def test_each_row_has_influence(rows: int, batch_size: Any, normalization: Any) 
 
 @pytest.mark.parametrize("learning_rate", ["auto", "one_cycle"])
 def test_each_row_has_influence_where_fit_makes_one_pass(learning_rate: str) -> None:
-    """Though the rate of these schedules ends at 0."""
+    """Even though the rate of these schedules ends at 0."""
     options: dict[str, Any] = {"batch_size": 20, "dropout": 0.0, "random_state": 0, "learning_rate": learning_rate}
     net = ThinNetClassifier((8,), max_iter=1, **options)
     y = (X[:43, 0] > 0).astype(int)
@@ -78,7 +78,7 @@ def test_a_pass_of_fit_reads_every_row_once(batch_size: Any, monkeypatch: pytest
 
 
 def test_the_loss_of_a_pass_is_the_mean_over_its_rows() -> None:
-    """At a rate of zero, nothing else changes between the minibatches."""
+    """At a rate of zero, nothing changes between minibatches."""
     y = np.r_[np.zeros(30), np.ones(11)]
     options: dict[str, Any] = {"dropout": 0.0, "learning_rate": Still(), "max_iter": 2, "random_state": 0}
     options["alpha"] = 0.0
@@ -89,7 +89,7 @@ def test_the_loss_of_a_pass_is_the_mean_over_its_rows() -> None:
 
 
 class Still:
-    """A schedule by which nothing is learned."""
+    """A schedule with a rate of zero."""
 
     def __call__(self, step: int, *, steps_per_epoch: int, total_steps: int) -> float:
         return 0.0
@@ -106,7 +106,7 @@ def test_the_penalty_of_a_pass_is_divided_by_the_rows_of_a_minibatch() -> None:
     plain = ThinNetRegressor((8,), alpha=0.0, **options).fit(X[:45], X[:45, 0])
     penalized = ThinNetRegressor((8,), alpha=3.0, **options).fit(X[:45], X[:45, 0])
     squares = sum(float(np.sum(W.astype(float) ** 2)) for W in plain.coefs_)
-    assert penalized.loss_ - plain.loss_ == pytest.approx(0.5 * 3 * squares / 15, rel=1e-5)  # three times 15 rows
+    assert penalized.loss_ - plain.loss_ == pytest.approx(0.5 * 3 * squares / 15, rel=1e-5)  # three batches of 15 rows
 
 
 @pytest.mark.parametrize("options", [{"batch_size": 2}, {"batch_size": 3}, {"batch_size": 40}])

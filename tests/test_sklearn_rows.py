@@ -1,4 +1,4 @@
-"""The rows that estimators are given: how much each counts, sparse ones, bytes, outliers, and pieces of many."""
+"""Rows given to estimators: weights, sparse rows, bytes, outliers, and large data in pieces."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def test_more_rows_than_are_compared_are_taken_as_they_are(classes: Data, monkey
 def test_rows_of_no_weight_are_not_there(classes: Data) -> None:
     X, y = classes
     weights = np.r_[np.ones(200), np.zeros(100)]
-    nothing = np.r_[X[:200], 1e6 * X[200:]]  # which would change the standardization too
+    nothing = np.r_[X[:200], 1e6 * X[200:]]  # would change the standardization too
     with_zeros, without = ThinNetClassifier(**QUICK).fit(nothing, y, weights), ThinNetClassifier(**QUICK)
     np.testing.assert_array_equal(with_zeros.net_.params.flat, without.fit(X[:200], y[:200]).net_.params.flat)
 
 
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 def test_weights_move_predictions_in_minibatches(form: str) -> None:
-    """Equal rows of which one quarter says 1: their predicted probability is that of the weights."""
+    """Uninformative rows, a quarter of them labeled 1: the predicted probability follows the weights."""
     y = np.tile([0, 0, 0, 1], 50)
     X: Any = np.column_stack([np.tile(np.arange(2.0), 100), np.ones(200)])
     X[:, 0] = np.random.default_rng(0).permutation(X[:, 0])

@@ -1,4 +1,4 @@
-"""The estimators' solvers and learning rates, ensembles, and trials: temperature, and tune."""
+"""The estimators' solvers and learning rates, ensembles, and trials: temperature and tune."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUICK: dict[str, Any] = {"hidden_layer_sizes": 16, "max_iter": 15, "random_state
 
 def test_a_temperature_makes_probabilities_honest(classes: Data) -> None:
     X, y = np.tile(classes[0], (1, 3)), classes[1].copy()
-    y[::3] = np.random.default_rng(0).integers(0, 3, 100)  # noise, which a net learns by heart
+    y[::3] = np.random.default_rng(0).integers(0, 3, 100)  # noise, which a net memorizes
     options: dict[str, Any] = {**QUICK, "hidden_layer_sizes": 100, "max_iter": 100, "alpha": 0.0, "dropout": 0.0}
     sure = ThinNetClassifier(calibrate=False, **options).fit(X[:200], y[:200])
     honest = ThinNetClassifier(**options).fit(X[:200], y[:200])
@@ -126,11 +126,11 @@ def test_counts_by_a_poisson_loss() -> None:
     assert ThinNetRegressor(loss="poisson", **QUICK).fit(X, np.zeros(600)).predict(X).max() < 1.5
 
 
-# What stays, and what an interruption leaves
+# What is kept, and what an interruption leaves
 
 
 class InterruptedIn:
-    """A schedule that is interrupted in its step of this number."""
+    """A schedule that raises an interrupt in this step."""
 
     def __init__(self, number: int) -> None:
         self.left = number

@@ -1,4 +1,4 @@
-"""Which rows early stopping holds out, and what it says where too few can be."""
+"""Which rows early stopping holds out, and what it says if there are too few."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_classes_give_rows_in_proportion_and_keep_one(counts: list[int], fractio
     np.testing.assert_array_equal(np.sort(np.r_[train, held]), np.arange(len(labels)))
     assert len(held) == min(wanted, spare)
     assert set(labels[train]) == set(range(len(counts)))
-    if len(held) == wanted and min(counts) * (1 - fraction) > 2:  # no class is at its end
+    if len(held) == wanted and min(counts) * (1 - fraction) > 2:  # no class runs out of rows
         found = np.bincount(labels[held], minlength=len(counts))
         assert (np.abs(found - fraction * np.array(counts)) <= 2).all()
 
@@ -112,8 +112,8 @@ def test_classes_of_one_row_each_are_named() -> None:
 
 
 def test_equal_targets_among_the_rows_held_out_still_rank_the_passes() -> None:
-    """R² has no meaning there; it is 0 for every net, and the squared error tells which one is kept."""
-    y = np.where(np.arange(120) == 5, 30.0, 0.0)  # held out or not
+    """R² is meaningless there: it is 0 for every net, and the squared error decides which net is kept."""
+    y = np.where(np.arange(120) == 5, 30.0, 0.0)  # row 5 may be held out or not
     for seed in range(4):
         net = ThinNetRegressor(**{**QUICK, "random_state": seed}).fit(X, y)
         first = ThinNetRegressor(**{**QUICK, "random_state": seed, "max_iter": 1}).fit(X, y)

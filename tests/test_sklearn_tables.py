@@ -1,4 +1,4 @@
-"""Estimators on data frames as they come: text, categories, bools, missing values, dates."""
+"""Estimators on unprocessed data frames: text, categories, bools, missing values, dates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BOTH = pytest.mark.parametrize("estimator", [ThinNetClassifier, ThinNetRegressor
 
 
 def people(num_rows: int = 300, missing: bool = True) -> tuple[pd.DataFrame, AnyArray]:
-    """A table of mixed columns, and targets that depend on them: 0 and 1."""
+    """A table with mixed columns, and targets of 0 and 1 that depend on them."""
     generator = np.random.default_rng(0)
     age = generator.uniform(20, 70, num_rows)
     job = generator.choice(["cook", "nurse", "pilot"], num_rows, p=[0.5, 0.3, 0.2])

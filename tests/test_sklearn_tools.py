@@ -1,4 +1,4 @@
-"""The estimators within scikit-learn's own machinery, with data frames, and without the packages of the extra."""
+"""The estimators in scikit-learn's tools, with data frames, and without the packages of the extra."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_parameters_of_the_two_are_the_same_but_for_three() -> None:
 
 
 def two_processes() -> Any:
-    """Two processes for what joblib does meanwhile: always the same two, since they take long to start."""
+    """Let joblib use two processes, always the same two, since they are slow to start."""
     return joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1)
 
 

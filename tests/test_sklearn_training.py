@@ -1,4 +1,4 @@
-"""The estimators: what they learn, what they refuse, and how training stops, goes on and repeats."""
+"""The estimators: what they learn, what they refuse, and how training stops, continues and repeats."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_classifier_with_names_for_classes() -> None:
 
 def test_a_regressor_in_the_units_of_the_targets(values: Data) -> None:
     X, y = values
-    far = 1e6 + 1e3 * y  # which a net without standardized targets would never reach
+    far = 1e6 + 1e3 * y  # a net without standardized targets would never get there
     net = ThinNetRegressor(random_state=0).fit(X[:200], far[:200])
     assert net.score(X[200:], far[200:]) > 0.8
     assert net.predict(X).shape == y.shape
@@ -259,7 +259,7 @@ def _values(X: AnyArray, y: AnyArray) -> ThinNetRegressor:
     return net
 
 
-# The same again, going on, and stopping
+# Repeating, continuing, and stopping
 
 
 def test_a_random_state_fixes_everything(classes: Data) -> None:
@@ -384,7 +384,7 @@ def test_the_rule_in_the_documentation(
     found = resolve(params, shape)
     assert (found.learning_rate_init, found.alpha, found.max_iter) == (rate, alpha, max_iter)
     assert (found.hidden_layer_sizes, found.numeric_bins) == (sizes, 8)
-    for careful in (  # where the rate does not end at zero, or more rows are to come
+    for careful in (  # the rate does not end at zero, or more rows will come
         resolve({**params, "learning_rate": "constant"}, shape),
         resolve(params, shape._replace(whole=False)),
     ):

@@ -1,4 +1,4 @@
-"""Solver: it trains as a loop written by hand would, learns, and repeats itself from a seed."""
+"""Solver: it trains like a handwritten loop, learns, and is reproducible with a seed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from thinnet.spec import NORMALIZATIONS
 
 
 def trained_both_ways(rule: str, **net_options: Any) -> tuple[Any, Any, list[float], list[float]]:
-    """Two equal nets after seven steps, of a solver, and of nothing but `loss`, the rule and the order of the batches;
-    and the losses of both."""
+    """Two equal nets after seven steps, one by a solver and one by just `loss`, the rule and the batch order; and the
+    losses of both."""
     net, other = (make_net(dropout=0.3, reg=0.01, **net_options) for _ in range(2))
     options = {"learning_rate": 0.01}
     solver = make_solver(net, optimizer=rule, learning_rate=0.01)
@@ -34,7 +34,7 @@ def trained_both_ways(rule: str, **net_options: Any) -> tuple[Any, Any, list[flo
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.usefixtures("without_kernels")
 def test_training_is_the_loop_one_would_write(rule: str, normalization: Any) -> None:
-    """Bit for bit, though the gradients are written in place and the parameters updated in one pass."""
+    """Bit for bit, even though gradients are written in place and all parameters are updated in one pass."""
     net, other, losses, expected = trained_both_ways(rule, normalization=normalization)
     assert losses == expected
     assert model_state(net) == model_state(other)
@@ -52,7 +52,7 @@ def test_training_is_that_loop_to_rounding_however_it_is_computed(rule: str, nor
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("loss", ["softmax", "svm"])
 def test_a_small_data_set_is_learned_by_heart(normalization: Any, loss: str) -> None:
-    X, y = np.random.default_rng(0).standard_normal((30, 5)), np.arange(30) % 3  # labels that nothing explains
+    X, y = np.random.default_rng(0).standard_normal((30, 5)), np.arange(30) % 3  # labels that do not depend on X
     net = FullyConnectedNet([60], 5, 3, normalization=normalization, loss=loss, seed=0)
     solver = make_solver(net, Dataset(X, y), epochs=150, batch_size=15, learning_rate=0.02)
     history = solver.train()
@@ -61,7 +61,7 @@ def test_a_small_data_set_is_learned_by_heart(normalization: Any, loss: str) -> 
 
 
 def test_weights_of_rows_reach_the_loss() -> None:
-    """Rows of weight zero might as well not be there, in a minibatch of all rows."""
+    """In a minibatch of all rows, rows of weight zero have no effect."""
     X, y = blobs(40)
     weights = np.where(np.arange(40) < 30, 2.0, 0.0)
     net = make_net()

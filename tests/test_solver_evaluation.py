@@ -1,4 +1,4 @@
-"""What a solver measures as it trains: accuracies and R², on which rows, and the weights that did best."""
+"""What a solver measures during training: accuracies and R², on which rows, and the best weights."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_samples_for_evaluation_are_drawn_once_and_without_repetition() -> None:
 
 
 class Scripted(Solver):
-    """A solver whose validation accuracies are 0.1, 0.5, 0.9, 0.9, 0.3, 0.2, and that keeps the model's states."""
+    """A solver with validation accuracies 0.1, 0.5, 0.9, 0.9, 0.3, 0.2 that records the model's states."""
 
     def evaluate(self, split: str) -> Evaluation:
         if split == "train":
@@ -77,7 +77,7 @@ class Scripted(Solver):
 @pytest.mark.parametrize("patience", [None, 3])
 @pytest.mark.parametrize("normalization", [*NORMALIZATIONS, "foreign"])
 def test_the_model_ends_with_the_weights_and_statistics_that_did_best(normalization: Any, patience: int | None) -> None:
-    """They are those of the third evaluation, the first of the best."""
+    """They are from the third evaluation, the first with the best accuracy."""
     model = Foreign() if normalization == "foreign" else make_net(normalization=normalization, dropout=0.2)
     solver = Scripted(model, make_data(), epochs=5, batch_size=20, verbose=False, patience=patience)
     solver.train()
@@ -89,7 +89,7 @@ def test_the_model_ends_with_the_weights_and_statistics_that_did_best(normalizat
 
 
 def test_the_best_accuracy_is_that_of_the_model_that_is_left() -> None:
-    for rate in (0.01, 0.3, 3.0):  # at the highest accuracy goes up and down
+    for rate in (0.01, 0.3, 3.0):  # at the highest rate, accuracy fluctuates
         solver = make_solver(learning_rate=rate, epochs=15)
         history = solver.train()
         assert solver.accuracy("val") == solver.best_val_accuracy == max(history.val_accuracy)

@@ -1,4 +1,4 @@
-"""What a solver records and prints: histories, the courses' lines, a bar in terminals."""
+"""What a solver records and prints: histories, lines as in the courses, a progress bar in terminals."""
 
 from __future__ import annotations
 

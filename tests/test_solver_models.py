@@ -1,4 +1,4 @@
-"""What a solver gives to a model: data in which dtype and shape, and what models of somebody else's must return."""
+"""What a solver passes to a model: the dtype and shape of data, and what other people's models must return."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_small_integers_reach_the_net_standardized_and_as_its_floats(dtype: Any)
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (60, 5), dtype=np.uint8), rng.integers(3, size=60)
     data = Dataset(X, y, X[:20], y[:20]).standardized("feature")
-    floats = ((X - data.shift) * data.scale).astype(dtype)  # in float64 until here
+    floats = ((X - data.shift) * data.scale).astype(dtype)  # in float64 before the cast
     as_floats = Dataset(floats, y, floats[:20], y[:20])
     nets = [make_net(dtype=dtype) for _ in range(2)]
     losses = [make_solver(net, given).train().loss for net, given in zip(nets, (data, as_floats), strict=True)]

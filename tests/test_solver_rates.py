@@ -17,7 +17,7 @@ from thinnet.typing import FloatArray
 
 
 def rates(**options: Any) -> list[float]:
-    """The learning rates that a rule given as a function sees, one a step."""
+    """The learning rates that a rule given as a function gets, one per step."""
     seen: list[float] = []
 
     def rule(w: FloatArray, dw: FloatArray, config: dict[str, Any] | None) -> tuple[FloatArray, dict[str, Any]]:
@@ -66,7 +66,7 @@ def test_a_schedule_may_be_named(name: str) -> None:
 @pytest.mark.parametrize("name", ["adamw", "lion"])
 @pytest.mark.usefixtures("without_kernels")
 def test_weight_decay_has_a_schedule_of_its_own(name: str) -> None:
-    """The net that a named rule trains is the one of a rule that is told the rate and the decay of each step."""
+    """A named rule trains the same net as a function that gets the rate and the decay of each step."""
     schedule, decays = Cosine(floor=0.1), OneCycle(0.5, start=0.2)
     lengths = {"steps_per_epoch": 3, "total_steps": 6}
     told = [

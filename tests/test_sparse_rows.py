@@ -1,4 +1,4 @@
-"""Sparse rows that are never made dense: their products against those of the dense rows, in nets and in estimators."""
+"""Sparse rows that are never made dense: products compared with those of dense rows, in nets and estimators."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def draw_sparse(generator: np.random.Generator, rows: int, columns: int, density
     return X
 
 
-# The dtypes of the matrix and of the result, of the indices, and how the matrix lies in memory: each pair of dtypes,
-# and all indices with all orders, in a third as many kernels to be compiled as all three together would need.
+# The dtypes of the matrix, the result and the indices, and the memory order: each pair of float dtypes, and all index
+# dtypes with all orders, with only a third of the kernels to compile that all combinations would need.
 KINDS: list[Any] = [
     (np.float32, np.float32, np.int32, "C"),
     (np.float32, np.float64, np.int32, "F"),
@@ -167,7 +167,7 @@ def test_rows_that_lack_the_same_numbers_are_merged() -> None:
 
 
 def peak(work: Callable[[], Any]) -> float:
-    """The megabytes that NumPy held at most during a call."""
+    """The peak memory in megabytes that NumPy allocated during a call."""
     tracemalloc.start()
     work()
     most = tracemalloc.get_traced_memory()[1]
@@ -177,7 +177,7 @@ def peak(work: Callable[[], Any]) -> float:
 
 @pytest.fixture(scope="module")
 def texts() -> tuple[Any, AnyArray]:
-    """2,000 rows of 12 elements in 2¹⁸ columns: 2 GB as dense float32, and a minibatch of 500 half of one."""
+    """2,000 rows of 12 elements in 2¹⁸ columns: 2 GB as dense float32, or half a GB for a minibatch of 500."""
     generator = np.random.default_rng(0)
     columns = generator.choice(generator.integers(0, WIDE, 3000), 24_000)
     X = sparse.csr_array((np.ones(24_000), (np.repeat(np.arange(2000), 12), columns)), (2000, WIDE))
@@ -192,7 +192,7 @@ def test_memory_does_not_grow_with_dense_rows(either: None, estimator: Any, text
     assert peak(lambda: net.fit(X, y)) < 100 + 10 * weights  # parameters, gradient, moments, float64 of the first draw
     assert peak(lambda: net.predict(X)) < 100 + 2 * weights
     assert peak(lambda: net.predict(X[:1])) < 100 + 2 * weights
-    assert peak(lambda: net.fit(X[:400], y[:400])) < 100 + 10 * weights  # one minibatch, whose equal rows are merged
+    assert peak(lambda: net.fit(X[:400], y[:400])) < 100 + 10 * weights  # one minibatch, where equal rows are merged
     stops = estimator(2, max_iter=2, batch_size=500, random_state=0, early_stopping=True, validation_fraction=0.5)
     assert peak(lambda: stops.fit(X, y)) < 100 + 12 * weights
     draws = (

@@ -1,4 +1,4 @@
-"""Nets that carry the standardization of their data: raw rows in, scores of standardized ones out, nothing twice."""
+"""Nets that include their data's standardization: they take raw rows, and standardize them exactly once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from thinnet.typing import AnyArray
 
 RNG = np.random.default_rng(0)
 SIGNAL = RNG.standard_normal((200, 4))
-OFFSETS = np.array([0.0, 1.7e9, -3e5, 1e-3])  # float32 would make noise of the second column
+OFFSETS = np.array([0.0, 1.7e9, -3e5, 1e-3])  # in float32, the second column would be noise
 X = SIGNAL * [1.0, 1.0, 50.0, 1e-6] + OFFSETS
 Y = (SIGNAL @ RNG.standard_normal((4, 3))).argmax(axis=1)
 
@@ -123,7 +123,7 @@ def test_a_solver_refuses_a_net_that_would_standardize_twice(tmp_path: Path) -> 
 
 
 def test_training_goes_on_with_what_a_net_carries(tmp_path: Path) -> None:
-    """On new rows, standardized as the first ones were."""
+    """On new rows, standardized like the first ones."""
     data = data_of()
     how = data.standardization
     assert how is not None
@@ -201,7 +201,7 @@ def test_a_file_whose_standardization_does_not_fit_is_refused(tmp_path: Path) ->
 
 @pytest.mark.parametrize("method", STANDARDIZATIONS)
 def test_the_net_of_a_run_predicts_on_raw_rows(method: str, tmp_path: Path) -> None:
-    """And the report, whose rows are standardized already, counts as it did."""
+    """The report, whose rows are already standardized, counts the same correct answers."""
     raw = SIGNAL * 3 + 20
     arrays = {"X_train": raw[:120], "y_train": Y[:120], "X_test": raw[120:], "y_test": Y[120:]}
     np.savez(tmp_path / "data.npz", **arrays)

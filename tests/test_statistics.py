@@ -1,4 +1,4 @@
-"""Mean and spread, and Student's paired test, against SciPy's."""
+"""Mean and spread, and Student's paired t-test, compared with SciPy."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_what_few_numbers_cannot_say_is_left_out() -> None:
 
 
 def test_equal_differences_are_no_evidence() -> None:
-    """Two seeds that gain one row of fifty each would otherwise be called certain."""
-    same = paired_difference([0.3, 0.7], [0.2, 0.6])  # which differ by rounding
+    """Otherwise two seeds that each gain one row of fifty would count as certain."""
+    same = paired_difference([0.3, 0.7], [0.2, 0.6])  # equal up to rounding
     assert math.isnan(same.p)
     assert str(same) == "+0.100 ± 0.000 (standard error of 2 paired differences; no test: all differences are alike)"
     assert paired_difference([0.5, 0.75], [0.5, 0.75]).p == 1

@@ -1,4 +1,4 @@
-"""Every way to compute a step of training gives what the readable step gives: masks bit for bit, values to rounding."""
+"""Every way to compute a training step matches the readable step: masks bit for bit, values up to rounding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ each_products = pytest.mark.parametrize("products", ["numpy", OWN])
 
 
 def smoothed(spec: Spec) -> Spec:
-    """Two of three with smoothed labels, where the loss has such."""
+    """Two of three specs with label smoothing, if the loss supports it."""
     return spec.replace(label_smoothing=(0, 0.1, 0.75)[spec.seed % 3]) if LOSSES[spec.loss].smooths else spec
 
 
@@ -56,7 +56,7 @@ SPECS = st.builds(
 
 
 def drawn_state(spec: Spec) -> State:
-    """Parameters and statistics of which none is 0 or 1."""
+    """Parameters and statistics that are never 0 or 1."""
     generator = np.random.default_rng(3)
     state = State.initial(spec)
     state.params.flat[:] += 0.1 * generator.standard_normal(state.params.flat.size)
@@ -76,7 +76,7 @@ def drawn_batch(spec: Spec, rows: int, step: int, weighted: bool) -> Batch:
 
 
 def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tuple[State, State]) -> None:
-    """Equal to rounding, relative to the largest element of each array, or of the net where that has tiny ones."""
+    """Equal up to rounding, relative to the largest element of each array, or of the net if the array's are tiny."""
     tolerance = ROUNDING[spec.dtype.name]
     assert got.loss == pytest.approx(wanted.loss, rel=tolerance, abs=tolerance)
     params = states[1].params
@@ -92,7 +92,7 @@ def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tu
         ):
             scale = (
                 scale / EPS**0.5
-            )  # zero: terms cancel out that are as much larger where a unit is the same in all rows
+            )  # the gradient is zero, but if a unit is constant, the terms that cancel out are this much larger
         np.testing.assert_allclose(gradients[name], expected[name], rtol=0, atol=tolerance * scale, err_msg=name)
     for name in states[1].running:
         np.testing.assert_allclose(states[0].running[name], states[1].running[name], rtol=tolerance, atol=tolerance)
@@ -101,7 +101,7 @@ def assert_equal_steps(spec: Spec, got: Gradients, wanted: Gradients, states: tu
 @each_products
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_a_step_follows_the_net_to_other_arrays(products: str, normalization: Any) -> None:
-    """What was found for one state and number of rows is not taken for another, nor for buffers that are left."""
+    """Arrays prepared for one state and number of rows are not used for another, nor old buffers."""
     spec = Spec((17, 5), 6, 3, dropout=0.5, normalization=normalization, seed=4)
     step, state, other = choose.training_step(spec, 40, products=products), drawn_state(spec), State.initial(spec)
 
@@ -133,7 +133,7 @@ def test_a_step_follows_the_net_to_other_arrays(products: str, normalization: An
 def test_the_chosen_step_is_the_readable_one(products: str, spec: Spec, rows: int, step: int, weighted: bool) -> None:
     batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
     chosen = choose.training_step(spec, max_rows=rows + 5, products=products)
-    for again in range(2):  # the second time through used buffers
+    for again in range(2):  # the second time with used buffers
         moved = replace(batch, step=(step + again) % 2**32)
         got = chosen.compute(states[0], moved)
         wanted = ReadableStep(spec, rows).compute(states[1], moved)
@@ -153,8 +153,8 @@ def test_the_chosen_step_is_the_readable_one(products: str, spec: Spec, rows: in
 def test_a_step_of_mixed_precision_rounds_what_the_readable_one_rounds(
     products: str, spec: Spec, rows: int, step: int, weighted: bool, thinned: bool
 ) -> None:
-    """A number between two of bfloat16 may be rounded up in one and down in the other: hence the limits. Normalization
-    may enlarge that, as it enlarges what rounding does at all.
+    """A number halfway between two bfloat16 numbers may be rounded up in one and down in the other, hence the limits.
+    Normalization may amplify that, as it does with any rounding error.
     """
     mask: Any = "batch" if thinned and spec.normalization != "layernorm" else "element"
     exact = spec.replace(dropout_mask=mask)
@@ -173,7 +173,7 @@ def test_a_step_of_mixed_precision_rounds_what_the_readable_one_rounds(
 
 @each_products
 def test_operands_of_mixed_precision_are_rounded_bit_for_bit(products: str) -> None:
-    """With weights and inputs of few bits all products are exact, whoever adds them up in whichever order."""
+    """With weights and inputs of few bits, all products are exact, in any order of summation."""
     generator = np.random.default_rng(0)
     spec = Spec([64], 16, 4, loss="mse", activation="identity", precision="bfloat16", seed=0)
     state, exact = State.initial(spec), generator.integers(-3, 4, (16, 16)).astype(np.float32)
@@ -200,7 +200,7 @@ def test_operands_of_mixed_precision_are_rounded_bit_for_bit(products: str) -> N
 def test_a_thinned_step_is_the_whole_one_with_a_shared_mask(
     products: str, spec: Spec, rows: int, step: int, weighted: bool, fused: bool
 ) -> None:
-    """But for the penalty, which is that of the weights that take part, and statistics of units that do not."""
+    """Except for the penalty, which includes only the weights of kept units, and statistics of dropped units."""
     spec = spec.replace(dropout_mask="batch", reg=0.0, dropout=spec.dropout or 0.5)
     batch, states = drawn_batch(spec, rows, step, weighted), (drawn_state(spec), drawn_state(spec))
     got = choose.training_step(spec, rows, fused=fused, products=products).compute(states[0], batch)
@@ -217,8 +217,8 @@ def test_a_thinned_step_is_the_whole_one_with_a_shared_mask(
 @settings(max_examples=100)
 @given(spec=SPECS, rows=st.sampled_from([4, 17, 40]), parts=st.sampled_from([2, 3]), weighted=st.booleans())
 def test_parts_of_a_minibatch_add_up_to_the_whole(spec: Spec, rows: int, parts: int, weighted: bool) -> None:
-    """Each part by its rows' places in the whole, as several processes have them; one of them may have no row."""
-    if spec.normalization == "batchnorm":  # whose parts wait for each other's sums
+    """Each part gets the positions of its rows in the whole, as in several processes; a part may have no rows."""
+    if spec.normalization == "batchnorm":  # its parts would wait for each other's sums
         spec = spec.replace(normalization=None)
     batch, states = drawn_batch(spec, rows, 5, weighted), [drawn_state(spec) for _ in range(parts + 1)]
     whole = choose.training_step(spec, rows).compute(states[-1], batch)
@@ -243,11 +243,11 @@ def test_parts_of_a_minibatch_add_up_to_the_whole(spec: Spec, rows: int, parts: 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("normalization", [None, "layernorm"])  # a single row cannot be normalized over its batch
 def test_masks_are_bit_for_bit_those_of_the_layers(activation: str, normalization: Any) -> None:
-    """For rows alone, a unit was dropped exactly where its outgoing weights get no gradient."""
+    """For a single row, a unit was dropped if and only if its outgoing weights get no gradient."""
     options: dict[str, Any] = {"normalization": normalization, "activation": activation, "dropout": 0.5}
     spec = Spec([130], 6, 3, loss="mse", dtype="float64", seed=77, **options)
     state = drawn_state(spec)
-    if activation == "relu":  # all units positive, so that zeros come from dropout alone
+    if activation == "relu":  # all units positive, so that zeros come only from dropout
         state.params["b1" if normalization is None else "beta1"][:] = 50
     step = choose.training_step(spec, 1)
     for number in (0, 1, 7):
@@ -267,7 +267,7 @@ def test_chosen_scores_are_the_readable_ones(products: str, spec: Spec, rows: in
 
 
 def test_a_net_is_fused_where_it_can_be() -> None:
-    """Otherwise every comparison above would be of the readable step with itself."""
+    """Otherwise all tests above would compare the readable step with itself."""
     if not kernels.available():
         pytest.skip("Numba is not installed, so there is one way only")
     spec = Spec([5], 4, 3, seed=0)

@@ -1,4 +1,4 @@
-"""How the package is built: no circles of imports, short files and functions, and which room may know which."""
+"""The structure of the package: no circular imports, short files and functions, and which room may import which."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tree(module: str) -> ast.Module:
 
 
 def imported_names(module: str) -> Iterator[str]:
-    """The full name of everything that a module imports, anywhere in it: in functions and for types too."""
+    """The full name of everything that a module imports, even inside functions and only for types."""
     package = module if modules()[module].name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
@@ -40,7 +40,7 @@ def imported_names(module: str) -> Iterator[str]:
 
 @cache
 def imports() -> dict[str, set[str]]:
-    """The modules of the package that each of them imports; a name within a module stands for the module."""
+    """For each module, the modules of the package that it imports; a name in a module counts as the module."""
     known = modules()
     found: dict[str, set[str]] = {}
     for module in known:
@@ -50,7 +50,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def circle_in(graph: dict[str, set[str]]) -> list[str]:
-    """Nodes each of which points to the next, and the last to the first; empty if there are none."""
+    """A cycle: nodes that each point to the next, and the last to the first; empty if there is none."""
     finished: set[str] = set()
     for start in graph:
         path, waiting = [start], [iter(sorted(graph[start]))]
@@ -68,13 +68,13 @@ def circle_in(graph: dict[str, set[str]]) -> list[str]:
 
 
 def room(module: str) -> str:
-    """The folder that a module is in, or the module itself where it is in none."""
+    """The folder that a module is in, or the module itself if it is not in a folder."""
     return module.split(".")[1] if "." in module else "thinnet"
 
 
 @cache
 def reached(module: str) -> set[str]:
-    """The modules that a module imports, and those that they import, and so on."""
+    """All modules that a module imports, directly or indirectly."""
     found: set[str] = set()
     waiting = [module]
     while waiting:
@@ -88,7 +88,7 @@ def rooms(names: str) -> set[str]:
     return set(names.split())
 
 
-# What the lower rooms may import beside their own files; a room that is missing here may import any.
+# What the lower rooms may import besides their own files; rooms not listed here may import any.
 MAY_IMPORT = {
     "typing": rooms(""),
     "errors": rooms(""),
@@ -115,7 +115,7 @@ MAY_IMPORT = {
     "distributed": rooms("data errors nets products steps teams typing"),
 }
 
-# What a room must not reach, by whatever way.
+# What a room must not import, directly or indirectly.
 MUST_NOT_REACH = {
     "layers": rooms("kernels steps nets data training storage solver distributed"),
     "kernels": rooms("steps nets data training storage solver distributed"),
@@ -133,7 +133,7 @@ MUST_NOT_REACH = {
 
 KNOW_OF_SEVERAL_PROCESSES = rooms("distributed training solver config runs cli")
 
-# Who may ask whether there are kernels: for steps, optimizers, rows of data and sparse rows; and who tells.
+# Modules that may ask whether kernels are available: for steps, optimizers, rows and sparse rows; and for messages.
 MAY_ASK_FOR_KERNELS = {
     f"thinnet.{name}" for name in ("steps.choose", "optim", "data.rows", "sparse_rows", "training.compilation")
 }
@@ -195,7 +195,7 @@ def test_few_ask_whether_there_are_kernels() -> None:
 
 
 class TestTheseChecks:
-    """They find what they look for."""
+    """The checks above find the problems they look for."""
 
     def test_a_circle_is_found_behind_what_is_finished(self) -> None:
         graph = {"a": {"b"}, "b": {"c"}, "c": set(), "d": {"b", "e"}, "e": {"f"}, "f": {"d"}}

@@ -1,4 +1,4 @@
-"""Sweeps: what is done is not done again, however the sweep ended; workers change nothing in the table."""
+"""Sweeps: finished runs are not repeated, however the sweep ended; workers do not change the table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMAND = ["experiment", "dropout", "--seeds", "3", "--epochs", "3", "--hidden-d
 
 
 def results(folder: Path) -> dict[str, Any]:
-    """What each run came to, but for the time it took."""
+    """The results of each run, except times."""
     found = {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/result.json"))}
     for result in found.values():
         del result["history"]["seconds"]
@@ -59,7 +59,7 @@ def test_other_configs_in_the_same_folder_are_other_runs(tmp_path: Path) -> None
     assert len(results(tmp_path)) == 2
 
 
-# The process kills itself in the fifth step of its third run.
+# A process that kills itself in the fifth step of its third run.
 KILLED = """
 import os, signal, sys
 from thinnet import Solver, cli
@@ -75,10 +75,10 @@ cli.main(sys.argv[1:])
 
 
 @pytest.mark.posix
-@pytest.mark.usefixtures("without_kernels")  # which take longer to load than the runs
+@pytest.mark.usefixtures("without_kernels")  # kernels take longer to load than the runs
 def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([*COMMAND, "--output", str(tmp_path / "whole")]) == 0
-    whole = capsys.readouterr().out.replace("whole", "cut")  # the folder of the page
+    whole = capsys.readouterr().out.replace("whole", "cut")  # the page's folder
     cut = tmp_path / "cut"
     command, environment = [sys.executable, "-c", KILLED, *COMMAND], {**os.environ, kernels.SWITCH: "0"}
     done = subprocess.run([*command, "--output", str(cut)], env=environment, check=False)
@@ -91,7 +91,7 @@ def test_a_sweep_killed_half_way_ends_with_the_same_table(tmp_path: Path, capsys
 
 @pytest.mark.parametrize("backend", ["loky", "dask"])
 def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> None:
-    """In a process of its own, which must end by itself and without a warning."""
+    """In a separate process, which must end by itself and without warnings."""
     script = (
         "import sys\nfrom pathlib import Path\nfrom thinnet import sweep\nfrom test_sweep import CONFIGS\n"
         "if __name__ == '__main__':\n"
@@ -101,7 +101,7 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
     paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(tmp_path / "script.py"), backend, str(tmp_path / "many")]
     environment = {**os.environ, "PYTHONPATH": paths}
-    if backend == "dask":  # that workers load the kernels is seen of the other ones
+    if backend == "dask":  # the other backend tests that workers load the kernels
         environment[kernels.SWITCH] = "0"
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -109,7 +109,7 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
     sweep.run(CONFIGS, tmp_path / "one")
     many, one = results(tmp_path / "many"), results(tmp_path / "one")
     assert many.keys() == one.keys()
-    for name, result in one.items():  # the number of threads decides the last bits of the products
+    for name, result in one.items():  # the last bits of products depend on the number of threads
         assert many[name]["val_accuracy"] == pytest.approx(result["val_accuracy"], abs=0.02)
         assert many[name]["history"]["loss"] == pytest.approx(result["history"]["loss"], rel=1e-3)
 
@@ -117,7 +117,7 @@ def test_two_workers_come_to_the_same_results(backend: str, tmp_path: Path) -> N
 def test_the_users_command_is_written_down_and_not_that_of_a_worker(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As on another machine, where a worker was started by a command of its own."""
+    """As on another machine, where a worker was started with its own command."""
     limited = sweep._limited
 
     def elsewhere(*arguments: Any) -> Any:
@@ -141,7 +141,7 @@ def test_a_run_that_fails_leaves_the_others_be(tmp_path: Path) -> None:
 
 
 def test_other_contents_of_the_same_file_are_other_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the same contents under another path are the same ones."""
+    """And the same contents under another path are the same runs."""
     monkeypatch.chdir(tmp_path)
     X = np.random.default_rng(0).standard_normal((60, 2)).astype(np.float32)
     base = {"hidden_dims": (4,), "epochs": 1, "batch_size": 20, "seed": 0}
@@ -160,7 +160,7 @@ def test_a_file_that_is_not_there_is_refused_before_anything_is_written(tmp_path
 
 
 def test_workers_are_told_where_the_data_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """They may start in another folder and without our environment."""
+    """Workers may start in another folder and without our environment."""
     monkeypatch.setattr(sweep, "find_cifar10", lambda: Path("found"))
     sent: list[Config] = []
 

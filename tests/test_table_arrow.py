@@ -1,4 +1,4 @@
-"""Columns that pandas keeps in Arrow's memory, taken as those that it keeps in its own."""
+"""Columns that pandas stores in Arrow memory are treated like those in its own memory."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_what_is_neither_is_refused_by_name(name: str) -> None:
 
 def test_tables_of_arrow() -> None:
     numbers = np.arange(12.0)
-    net = ThinNetClassifier(max_iter=1).fit(pa.table({"a": numbers, "b": numbers}), [0, 1] * 6)  # two that are equal
+    net = ThinNetClassifier(max_iter=1).fit(pa.table({"a": numbers, "b": numbers}), [0, 1] * 6)  # two equal columns
     assert net.feature_names_in_.tolist() == ["a", "b"]
     with pytest.raises(ArgumentError, match=r"categories in column 'b', got dates\. Make columns of the parts"):
         net.fit(pa.table({"a": numbers, "b": [datetime.date(2024, 1, 1)] * 12}), [0, 1] * 6)

@@ -1,4 +1,4 @@
-"""Columns of numbers and categories as a matrix of numbers: what is learned of them, and what becomes of other rows."""
+"""Columns of numbers and categories encoded as a matrix: what is learned from them, and how other rows are encoded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from thinnet.typing import AnyArray
 
 
 def matrix(encoder: TableEncoder, X: Any) -> AnyArray:
-    """The matrix of other rows, dense."""
+    """The matrix of other rows, as a dense array."""
     found: AnyArray = dense(encoder, encoder.read(X))
     assert found.shape == (len(X), encoder.num_outputs) == (len(X), len(encoder.feature_names_out))
     return found
@@ -317,7 +317,7 @@ class TestSparse:
         finally:
             tracemalloc.stop()
         assert found.shape[1] > 15_000
-        assert peak < 40e6, f"{peak} bytes"  # dense, it would be 8e9
+        assert peak < 40e6, f"{peak} bytes"  # a dense matrix would be 8e9
 
 
 class TestOfAnyTable:
@@ -340,7 +340,7 @@ class TestOfAnyTable:
     def test_every_form_of_a_table_gives_the_same(
         self, table: dict[str, list[Any]], knots: int | None, fewest: int
     ) -> None:
-        assume(all(any(value is not None for value in values) for values in table.values()))  # then dtypes say more
+        assume(all(any(value is not None for value in values) for values in table.values()))  # else only dtypes tell
         expected = fitted(frame_of("array", table), knots=knots, fewest=fewest)
         for kind in KINDS:
             np.testing.assert_array_equal(fitted(frame_of(kind, table), knots=knots, fewest=fewest), expected)
@@ -348,7 +348,7 @@ class TestOfAnyTable:
     @given(pairs_of_tables(), st.sampled_from([None, 4]), st.integers(1, 3))
     def test_other_rows_have_numbers_too_each_its_own(self, pair: Any, knots: int | None, fewest: int) -> None:
         table, other = pair
-        assume(all(any(value is not None for value in values) for values in table.values()))  # it says what they are
+        assume(all(any(value is not None for value in values) for values in table.values()))  # values show the kind
         encoder = learned(frame_of("array", table), knots=knots, fewest=fewest)
         X = frame_of("array", other)
         found = matrix(encoder, X)

@@ -1,4 +1,4 @@
-"""Table encoders as ONNX graphs, run by ONNX Runtime on one input a column, against the matrix that they give."""
+"""Table encoders as ONNX graphs with one input per column: ONNX Runtime's output compared with the encoder's matrix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def exported(encoder: TableEncoder, path: Path) -> Any:
 
 
 def feeds(session: Any, X: Any) -> dict[str, AnyArray]:
-    """A frame as the graph wants it: NaN where a number is missing, and an empty text where text is."""
+    """A frame as inputs for the graph: NaN for missing numbers, and an empty string for missing text."""
     found: dict[str, AnyArray] = {}
     for given_ in session.get_inputs():
         column = X[given_.name].astype(object)

@@ -1,4 +1,4 @@
-"""Tables as people have them, taken apart into columns of numbers and categories, or refused by the column's name."""
+"""Tables as users have them, split into columns of numbers and categories, or refused with the column's name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def numbers(X: Any, categorical: Any = "from_dtype") -> AnyArray:
 
 
 def categories(X: Any, categorical: Any = "from_dtype") -> list[Any]:
-    """The category of each row, None where it is missing."""
+    """The category of each row, None if missing."""
     (column,) = read(X, categorical)
     assert isinstance(column, Categories)
     return [None if code < 0 else column.values[code] for code in column.codes]
@@ -71,7 +71,7 @@ def test_numbers_of_every_dtype(name: str) -> None:
     X = pl.DataFrame({"a": values}) if isinstance(values, pl.Series) else one(values)
     np.testing.assert_array_equal(numbers(X), expected)
     listed = [None if np.isnan(number) else number for number in expected]
-    assert categories(X, ["a"]) == listed  # where it is said that they are categories
+    assert categories(X, ["a"]) == listed  # if they are declared as categories
 
 
 TEXTUAL: dict[str, tuple[Any, list[Any]]] = {

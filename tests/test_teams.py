@@ -1,4 +1,4 @@
-"""Teams of threads: each part is done once, what goes wrong is raised, and a forked process has a team of its own."""
+"""Teams of threads: each part is done once, errors are raised, and a forked process has its own team."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_each_part_is_done_once(name: str, parts: int) -> None:
 
 def test_what_does_a_part_is_compiled_into_its_kernel_alone() -> None:
     done = np.zeros(3, int)
-    njit(count.py_func)((*ALONE, 0, 3, 3), done)  # which is in no cache
+    njit(count.py_func)((*ALONE, 0, 3, 3), done)  # compiled here, not from a cache
     assert done.tolist() == [31] * 3
     assert not _count.signatures
 
@@ -69,7 +69,7 @@ def test_what_does_a_part_is_compiled_into_its_kernel_alone() -> None:
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("parts", [1, 2, 5])
 def test_threads_of_a_runtime_do_each_part_once(threads: int, parts: int) -> None:
-    """One that calls its threads one after the other, with as many as it likes."""
+    """With a fake runtime that calls its threads one after another, and chooses how many there are."""
     body, number = ctypes.CFUNCTYPE(None, ctypes.c_void_p), ctypes.c_uint
     asked: list[int] = []
 
@@ -103,7 +103,7 @@ def test_a_loop_that_stands_twice_in_a_kernel_is_compiled_once(monkeypatch: pyte
     done, other = np.zeros(2, np.int64), np.zeros(2)
     twice((0, 1, 0, 2, 2), done, other)
     assert [*done, *other] == [42, 42, 21, 21]
-    assert len(compiled) == 2  # for arrays of integers, and for those of floats
+    assert len(compiled) == 2  # for arrays of integers and of floats
 
 
 @pytest.mark.parametrize("wrong", [0, 1])
@@ -115,7 +115,7 @@ def test_what_goes_wrong_in_a_part_is_raised(wrong: int) -> None:
 
     with pytest.raises(KeyError, match=str(wrong)):
         THREAD_POOL.run(work, 2, wrong)
-    THREAD_POOL.run(work, 2, 7)  # and goes on afterwards
+    THREAD_POOL.run(work, 2, 7)  # it still works afterwards
 
 
 @pytest.mark.parametrize("name", ["pool", *NAMES[2:]])
@@ -145,7 +145,7 @@ def test_a_loop_is_the_same_whoever_shares_it(name: str, size: int) -> None:
 
 
 class Pieces:
-    """Three parts in calls of their own, last to first."""
+    """Three parts in separate calls, last to first."""
 
     size, enough = 3, 0
 
@@ -155,7 +155,7 @@ class Pieces:
 
 
 class Parts(OneThread):
-    """So many parts, one after the other."""
+    """Many parts, done one after another."""
 
     enough = 0
 
@@ -178,7 +178,7 @@ def test_a_step_in_parts_has_the_same_bits(normalization: Any, precision: Any, a
     generator = np.random.default_rng(0)
     batch = Batch(generator.standard_normal((45, 9)).astype(np.float32), generator.integers(4, size=45), step=5)
     results = []
-    for products_ in (NumpyProducts(), InParts(3), InParts(7)):  # of 5 blocks of rows
+    for products_ in (NumpyProducts(), InParts(3), InParts(7)):  # for 5 blocks of rows
         state = State.initial(spec)
         got = FusedStep(spec, products_, 50).compute(state, batch)
         scores = FusedScores(spec, state, products_, 50).scores(batch.X)  # type: ignore[arg-type]
@@ -216,7 +216,7 @@ def forked(name: str) -> int:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_forked_process_has_a_team_of_its_own(name: str) -> None:
-    assert forked(name) == 42  # the threads are there before
+    assert forked(name) == 42  # the threads exist before the fork
     with multiprocessing.get_context("fork").Pool(1) as pool:
         assert pool.apply_async(forked, (name,)).get(timeout=60) == 42
 
@@ -274,7 +274,7 @@ print("done", hash(alone[0].tobytes()))
 
 @pytest.mark.skipif(team() is ONE_THREAD, reason="there is no OpenMP runtime")
 def test_training_gives_the_same_bits_on_any_threads() -> None:
-    """In processes of their own, since the suite has them limited to one; what waits forever is ended."""
+    """In separate processes, since the test suite uses only one thread; a timeout ends any that hang."""
     limits: list[tuple[dict[str, str], int]] = [
         ({"OPENBLAS_NUM_THREADS": "1"}, 1),
         ({"OMP_NUM_THREADS": "1"}, 1),

@@ -1,4 +1,4 @@
-"""Dropout with one mask for the batch: the thinned step against the full computation, and the update."""
+"""Dropout with one mask per batch: the thinned step compared with the full computation, and the update."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def thinned_net(**options: Any) -> FullyConnectedNet:
 
 
 def kept_of(net: FullyConnectedNet, step: int) -> list[Any]:
-    """Which units of each level are kept, from the definition of the masks."""
+    """Which units of each layer are kept, by the definition of the masks."""
     hidden = [keep_units(net.dropout, dim, seed=net.seed, step=step, layer=i) for i, dim in enumerate(net.hidden_dims)]
     return [np.ones(net.input_dim, bool), *hidden, np.ones(net.num_classes, bool)]
 
@@ -92,7 +92,7 @@ class TestGatherAndScatter:
         shapes |= {f"b{i}": (pair[1],) for i, pair in enumerate(pairs, 1)}
         kept, keeps = KeptUnits(dims), [np.ones(dim, bool) for dim in dims]
         for level, dim in enumerate(dims):
-            for _ in range(2):  # what was selected before leaves no trace
+            for _ in range(2):  # earlier selections leave no trace
                 keeps[level] = np.array(data.draw(st.lists(st.booleans(), min_size=dim, max_size=dim)))
                 kept.select(level, keeps[level])
         thinning = Thinning(kept, shapes, order, copying_kernel(by_kernel))
@@ -127,7 +127,7 @@ class TestStep:
 
     def test_gradients_agree_with_numerical_ones(self) -> None:
         net = thinned_net(normalization="batchnorm", reg=0.3)
-        report = check_gradients(net, *batch())  # raises where they differ
+        report = check_gradients(net, *batch())  # raises if they differ
         assert max(report.errors.values()) < 1e-6
 
     def test_a_layer_without_any_kept_unit_is_no_error(self) -> None:
@@ -146,8 +146,8 @@ class TestStep:
             np.testing.assert_allclose(dw, expected[name], rtol=1e-9, atol=1e-12)
 
 
-# Each rule in the dtype that nets have; in the other one, a rule without state and one with all of it. The rules
-# themselves, which are one code for whole arrays and for parts, are tested in both by test_optim.py.
+# Each rule in the nets' usual dtype; in the other, one rule without state and one with full state. The rules use the
+# same code for whole arrays and for parts, and test_optim.py tests them in both dtypes.
 RULES = pytest.mark.parametrize(
     ("name", "dtype"), [*((name, np.float32) for name in OPTIMIZERS), ("sgd", np.float64), ("adamw", np.float64)]
 )
@@ -183,7 +183,7 @@ class TestUpdate:
 
     @RULES
     def test_the_same_numbers_become_zero_as_in_the_whole(self, name: str, dtype: Any) -> None:
-        """With all gradients as small as the weights, some of both dtypes' numbers end below what is kept."""
+        """With gradients as small as the weights, some numbers of either dtype end up small enough to become zero."""
         kept, generator = KeptUnits((40, 30)), np.random.default_rng(0)
         whole, part = (Parameters({"W1": (40, 30)}, dtype) for _ in range(2))
         lowest = np.log10(np.finfo(dtype).tiny)

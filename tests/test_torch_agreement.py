@@ -1,4 +1,4 @@
-"""Agreement with PyTorch, which computes gradients by other means: layers, losses, optimizers, schedules, a net."""
+"""Agreement with PyTorch, which computes gradients differently: layers, losses, optimizers, schedules, a net."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ IN_EACH_DTYPE = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def leaf(array: AnyArray) -> Any:
-    """A tensor of its own that collects a gradient."""
+    """A new leaf tensor that collects a gradient."""
     return torch.tensor(array, requires_grad=True)
 
 
 def close(got: AnyArray, wanted: Any, dtype: Any) -> None:
-    """Equal to a hundred roundings of the largest element; sums in another order differ by less."""
+    """Equal up to a hundred rounding errors of the largest element; sums in another order differ by less."""
     wanted = np.asarray(wanted.detach().numpy() if hasattr(wanted, "detach") else wanted)
     assert got.shape == wanted.shape
     assert got.dtype == wanted.dtype == dtype
@@ -67,7 +67,7 @@ def test_relu_with_zeros(dtype: Any) -> None:
 @IN_EACH_DTYPE
 @pytest.mark.parametrize("options", LAYERS["dropout"].options, ids=str)
 def test_dropout_given_the_mask(options: dict[str, Any], dtype: Any) -> None:
-    """PyTorch draws other bits, so it gets ours: its part is the arithmetic and the gradient."""
+    """PyTorch draws different bits, so it gets ours: it only does the arithmetic and the gradient."""
     rng = np.random.default_rng(0)
     x, dout = rng.standard_normal((2, 9, 70)).astype(dtype)
     rate, scaling, training = options["rate"], options["scaling"], options["training"]
@@ -85,7 +85,7 @@ def test_dropout_given_the_mask(options: dict[str, Any], dtype: Any) -> None:
 
 
 def test_dropout_scales_as_torch_does() -> None:
-    """What is kept of ones is the same number in both; how many are kept is left to chance."""
+    """Kept ones become the same number in both; how many are kept is random."""
     for rate in (0.1, 0.5, 0.75):
         theirs = np.unique(torch.nn.functional.dropout(torch.ones(1000, dtype=torch.float64), rate).numpy())
         ours = np.unique(LAYERS["dropout"].forward(np.ones((1, 1000)), rate)[0])
@@ -97,7 +97,7 @@ def test_dropout_scales_as_torch_does() -> None:
 @pytest.mark.parametrize("momentum", [0.9, 0.3])
 @pytest.mark.parametrize("training", [True, False])
 def test_batchnorm(training: bool, momentum: float, dtype: Any) -> None:
-    """PyTorch's momentum weighs the new value, and its running variance is the unbiased one."""
+    """PyTorch's momentum is the weight of the new value, and its running variance is unbiased."""
     N, D = 33, 17
     rng = np.random.default_rng(0)
     x, dout = (2 * rng.standard_normal((N, D)).astype(dtype) + 1 for _ in range(2))
@@ -142,7 +142,7 @@ TORCH_LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "svm": lambda scores, y: torch.nn.functional.multi_margin_loss(scores, y) * scores.shape[1],
     "mse": torch.nn.functional.mse_loss,
     "logistic": torch.nn.functional.binary_cross_entropy_with_logits,
-    # PyTorch leaves out what does not depend on the scores, and divides by the number of columns as well
+    # PyTorch leaves out terms that do not depend on the scores, and divides by the number of columns as well
     "poisson": lambda scores, y: (
         (torch.nn.functional.poisson_nll_loss(scores, y) + (torch.xlogy(y, y) - y).mean()) * scores.shape[1]
     ),
@@ -201,7 +201,7 @@ def test_optimizers_take_the_same_steps(name: str, dtype: Any) -> None:
 
 @pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw"])
 def test_optimizers_take_the_same_steps_at_a_changing_rate(name: str) -> None:
-    """Not those with momentum: our velocity holds the rates of the past, PyTorch's does not."""
+    """Except those with momentum: our velocity includes past learning rates, PyTorch's does not."""
     rng = np.random.default_rng(1)
     w = rng.standard_normal(11)
     tensor = leaf(w)
@@ -217,7 +217,7 @@ def test_optimizers_take_the_same_steps_at_a_changing_rate(name: str) -> None:
 
 
 def torch_factors(make: Callable[[Any], Any], steps: int) -> list[float]:
-    """The learning rates of a scheduler over an optimizer of rate 1."""
+    """The learning rates of a scheduler for an optimizer with rate 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = make(optimizer)
     factors = []
@@ -278,7 +278,7 @@ def test_epoch_decay_is_torchs_exponential_one() -> None:
 
 
 class TorchNet(torch.nn.Module):  # type: ignore[misc, name-defined]
-    """The net in PyTorch's own layers, with our parameters and our masks."""
+    """The net with PyTorch's layers, our parameters and our masks."""
 
     def __init__(self, net: FullyConnectedNet) -> None:
         super().__init__()
@@ -337,6 +337,6 @@ def test_whole_trainings_take_the_same_course(normalization: Any, loss: str) -> 
         assert solver.step() == pytest.approx(expected.item(), rel=1e-10), step
     for i, affine in enumerate(model.affines, start=1):
         np.testing.assert_allclose(net.params[f"W{i}"], affine.weight.detach().numpy().T, rtol=0, atol=1e-9)
-    if normalization != "batchnorm":  # whose running variance is PyTorch's unbiased one
+    if normalization != "batchnorm":  # PyTorch's running variance is unbiased
         model.eval()
         np.testing.assert_allclose(net.scores(X), model(torch.tensor(X)).detach().numpy(), rtol=0, atol=1e-8)

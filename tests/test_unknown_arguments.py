@@ -1,4 +1,4 @@
-"""An unknown argument is refused by every public function, with the nearest known one or what the argument means."""
+"""Every public function refuses unknown arguments, and suggests the nearest known one or one that means the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thinnet.layers import conv_forward, dropout_forward, max_pool_forward  # no
 
 
 def public() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Every public function, and every public class that is made by calling it."""
+    """Every public function, and every public class that users instantiate."""
     for module in (thinnet, layers):
         for name in module.__all__:
             value = getattr(module, name)

@@ -1,4 +1,4 @@
-"""The gradients of large matrices, made a piece at a time as the optimizer uses them."""
+"""The gradients of large matrices, computed one piece at a time as the optimizer uses them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytest.importorskip("numba", reason="pieces are made for the kernels")
 
 @pytest.fixture(autouse=True, scope="module")
 def small_pieces() -> Any:
-    """Matrices of small nets count as large, and come in several pieces."""
+    """Treat matrices of small nets as large, with several pieces each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weight_gradients, "LARGE", 100)
         patch.setattr(weight_gradients, "PIECE", 700)
@@ -41,7 +41,7 @@ def small_pieces() -> Any:
 
 
 def assembled(computed: Gradients, params: Parameters) -> Parameters:
-    """All gradients, the late ones put in their places; each element of those must come exactly once."""
+    """All gradients, with the late ones in place; each element of those must come exactly once."""
     whole, late = computed.arrays.copy(), computed.late
     if late is not None and late.update is not None:
         velocity, rate_and_momentum = np.zeros_like(whole.flat), np.array([-1, 0], whole.dtype)
@@ -104,7 +104,7 @@ def trained(**changes: Any) -> tuple[FullyConnectedNet, list[float]]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Grows with each step whose large gradients come in pieces."""
+    """A list that grows with each step whose large gradients come in pieces."""
     steps: list[Any] = []
     late = weight_gradients.WeightGradients.late
 
@@ -170,7 +170,7 @@ def test_what_is_not_finite_stops_before_any_weight_changes() -> None:
 def test_an_interruption_waits_until_all_pieces_are_used(
     saving: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any
 ) -> None:
-    """With a folder for checkpoints it waits for the end of the step and of saving, as ever."""
+    """With a checkpoint folder it waits for the end of the step and of saving, as usual."""
     wanted = FullyConnectedNet([40, 30], 12, 3, seed=0)
     generator = np.random.default_rng(0)
     data = Dataset(generator.normal(size=(40, 12)), generator.integers(3, size=40))

@@ -1,4 +1,4 @@
-"""How the figures of these pages are drawn: SVG whose colors follow the reader's light or dark."""
+"""Shared drawing code for these pages' figures: SVG with colors for the reader's light or dark mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 HERE = Path(__file__).parent
 
-# Okabe and Ito's colors, which color-blind readers can tell apart: on white, and on black.
+# Okabe and Ito's colors, which color-blind readers can tell apart: on light and on dark backgrounds.
 COLORS = {
     "ink": ("#16202b", "#e8edf2"),
     "soft": ("#5b6875", "#9fadba"),
@@ -32,7 +32,7 @@ INK, SOFT, RULE, PAPER, BLUE, ORANGE, GREEN, PINK = (light for light, _ in COLOR
 
 STYLE = {
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "thinnet",  # the same figure, the same file
+    "svg.hashsalt": "thinnet",  # makes files reproducible
     "font.size": 11,
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
@@ -57,7 +57,7 @@ STYLE = {
 
 
 def panels(count: int, titles: Sequence[str]) -> tuple[Any, list[Any]]:
-    """A figure with so many axes side by side, each with its title."""
+    """A figure with `count` axes side by side, each with its title."""
     matplotlib.rcParams.update(STYLE)
     figure, axes = pyplot.subplots(1, count, figsize=(4.1 * count, 3.4), layout="constrained", squeeze=False)
     for one, title in zip(axes[0], titles, strict=True):
@@ -66,7 +66,7 @@ def panels(count: int, titles: Sequence[str]) -> tuple[Any, list[Any]]:
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write the figure as SVG that switches its colors with the reader's."""
+    """Write the figure as SVG that switches its colors with the reader's light or dark mode."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     pyplot.close(figure)
@@ -74,7 +74,7 @@ def save(figure: Any, path: Path) -> None:
 
 
 def switching(svg: str) -> str:
-    """Colors by name instead of by number, with one set for light and one for dark."""
+    """Replace the SVG's colors with CSS variables, with one set for light and one for dark mode."""
     for name, (light, _) in COLORS.items():
         svg = re.sub(rf"(fill|stroke): {light}", rf"\1: var(--{name})", svg)
     svg = re.sub(r"(font(?:-family)?: [^;\"]*?)'DejaVu Sans'[^;\"]*", rf"\1{FONT.replace(chr(34), chr(39))}", svg)
@@ -83,13 +83,13 @@ def switching(svg: str) -> str:
 
 
 def palette() -> str:
-    """The two sets of colors, as a style element."""
+    """A style element with the two sets of colors."""
     light, dark = ("; ".join(f"--{name}: {pair[number]}" for name, pair in COLORS.items()) for number in (0, 1))
     return f"<style>:root {{ {light} }} @media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}</style>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """A Markdown table."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
@@ -100,7 +100,7 @@ def spread(values: Any, sign: str = "") -> str:
 
 
 def arguments() -> argparse.Namespace:
-    """Where to write, and whether a short run will do."""
+    """The command line: where to write, and whether to do only a short run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--output", type=Path, default=HERE, help="the folder (default: this one)")
     parser.add_argument("--quick", action="store_true", help="few seeds and epochs, to see that it works")

@@ -1,8 +1,8 @@
-"""The ladder on CIFAR-10: validation accuracy against the time of training, for runs of several lengths.
+"""The ladder on CIFAR-10: validation accuracy against training time, for runs of several lengths.
 
-``python docs/figures/ladder.py --runs runs/cifar10-ladder/*`` draws the runs in these folders, and keeps their numbers
-in ladder.json; without ``--runs`` what stands there is drawn again. Of the folders after ``--slowed``, runs that shared
-the machine with other work, only the accuracies count.
+``python docs/figures/ladder.py --runs runs/cifar10-ladder/*`` draws the runs in these folders, and saves their numbers
+to ladder.json; without ``--runs`` it draws the saved numbers again. The folders after ``--slowed`` have runs that
+shared the machine with other work: only their accuracies count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ COLORS = (drawing.BLUE, drawing.ORANGE, drawing.GREEN)
 
 
 def read(folder: Path, timed: bool = True) -> dict[str, Any]:
-    """The numbers of a run that has ended; those that have to do with time only where it was `timed`."""
+    """The numbers of a finished run; those that depend on time only if it was `timed`."""
     climb, result = (json.loads((folder / name).read_bytes()) for name in (CLIMB, runs.RESULT))
     config = Config.from_toml(folder / runs.CONFIG)
     minutes = next(minutes for minutes, recipe in RECIPES.items() if recipe.hidden_dims == config.hidden_dims)
@@ -32,7 +32,7 @@ def read(folder: Path, timed: bool = True) -> dict[str, Any]:
 
 
 def draw(done: list[dict[str, Any]], path: Path) -> None:
-    """A line for each run, and one across for each rung."""
+    """Draw a curve for each run, and a horizontal line for each rung."""
     figure, (axis,) = drawing.panels(1, ["A fully connected net on CIFAR-10, from pixels"])
     figure.set_size_inches(6.4, 3.8)
     lengths = sorted({run["minutes"] for run in done})
@@ -60,7 +60,7 @@ def draw(done: list[dict[str, Any]], path: Path) -> None:
 
 
 def table(done: list[dict[str, Any]]) -> str:
-    """A row for each length of training: means over its runs."""
+    """A table with one row per training length: mean test accuracy and median times to each rung."""
     rows = []
     for minutes in sorted({run["minutes"] for run in done}):
         same = [run for run in done if run["minutes"] == minutes]
@@ -75,7 +75,7 @@ def _is_timed(run: dict[str, Any]) -> bool:
 
 
 def _seconds_to(rung: float, same: list[dict[str, Any]]) -> str:
-    """The median time to a rung of validation accuracy, where each run came to it."""
+    """The median time to a rung of validation accuracy; a dash unless every run reached it."""
     points = [zip(run["seconds"], run["val_accuracy"], strict=True) for run in same]
     firsts = [next((seconds for seconds, accuracy in run if accuracy >= rung), None) for run in points]
     found = [first for first in firsts if first is not None]

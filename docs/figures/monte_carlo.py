@@ -1,4 +1,4 @@
-"""Monte Carlo dropout: what the spread of thinned nets says about digits that a net never saw."""
+"""Monte Carlo dropout: what the spread of thinned nets reveals about digits that a net never saw."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import drawing
 from thinnet import Dataset, FullyConnectedNet, Solver, load_digits
 from thinnet.nets.monte_carlo import monte_carlo_scores
 
-KNOWN = 8  # the net learns the digits 0 to 7, and is shown 8 and 9 afterwards
+KNOWN = 8  # the net is trained on digits 0 to 7, then tested with 8 and 9 as well
 DRAWS = 100
 
 
@@ -24,7 +24,8 @@ def auc(high: np.ndarray, low: np.ndarray) -> float:
 
 
 def uncertainties(seed: int, epochs: int) -> tuple[dict[str, np.ndarray], np.ndarray, float, float]:
-    """For each test row two measures of doubt, whether its class is known, and accuracy on the known in both ways."""
+    """For each test row, three measures of doubt and whether its class is known; then accuracy on known rows, test mode
+    and Monte Carlo."""
     whole = load_digits(seed=seed)
     seen = whole.y_train < KNOWN
     data = Dataset(whole.X_train[seen], whole.y_train[seen]).standardized("global")

@@ -1,4 +1,4 @@
-"""What each scaling of dropout does to mean and variance: activations of digits, in training over in test."""
+"""How each scaling of dropout changes mean and variance: the ratio of training to test, for activations of digits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ MARKS = {"inverted": "o", "classic": "s", "unscaled": "^"}
 
 
 def hidden() -> np.ndarray:
-    """What the first hidden layer of a fresh net gives for 997 digits: (997, 500)."""
+    """The output of the first hidden layer of an untrained net for 997 digits: (997, 500)."""
     data = load_digits().standardized("global")
     net = FullyConnectedNet.for_data(data, [500], seed=0)
     return relu_forward(affine_forward(data.batch("train")[0], net.params["W1"], net.params["b1"])[0])[0]
 
 
 def ratios(h: np.ndarray, rate: float, scaling: Scaling) -> tuple[float, float]:
-    """Mean and variance of dropout's output in training, over those in test."""
+    """Mean and variance of dropout's output in training mode, divided by those in test mode."""
     training, test = (
         dropout_forward(h, rate, training=mode, scaling=scaling, seed=0)[0].astype(np.float64) for mode in (True, False)
     )
@@ -37,7 +37,7 @@ def main() -> None:
     for number, axis in enumerate(axes):
         for scaling, values in measured.items():
             style = {"color": COLORS[scaling], "marker": MARKS[scaling]}
-            # inverted and classic coincide: one is drawn broken, so that both are seen
+            # inverted and classic coincide: draw one dashed, so that both are visible
             style["linestyle"] = (0, (4, 3)) if scaling == "classic" else "-"
             style["zorder"] = 3 if scaling == "classic" else 2
             axis.plot(RATES, [one[number] for one in values], label=scaling, **style)

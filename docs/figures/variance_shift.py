@@ -1,4 +1,4 @@
-"""Dropout before batch normalization: how far running variances are from those in test mode, and the cost."""
+"""Dropout before batch normalization: how much running variances differ from those in test mode, and what it costs."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ HIDDEN_FORWARD = readable.hidden_forward
 def behind_the_norms(
     spec: Spec, state: State, i: int, h: FloatArray, training: Batch | None
 ) -> tuple[FloatArray, tuple]:
-    """Hidden layer i, counted from 1, with dropout in the last one only, behind all batch normalizations."""
+    """Hidden layer i, counted from 1, with dropout only in the last one, after all batch normalizations."""
     is_last = i == spec.num_layers - 1
     return HIDDEN_FORWARD(spec if is_last else spec.replace(dropout=0.0), state, i, h, training)
 
 
 def trained(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
-    """A net after training, with the weights of the last step."""
+    """A trained net, with the weights of the last step."""
     net = FullyConnectedNet.for_data(data, DIMS, dropout=rate, normalization="batchnorm", seed=seed)
-    net.fused = False  # the layers' own functions, one by one
+    net.fused = False  # use the separate layer functions
     solver = Solver(net, data, batch_size=50, epochs=epochs, verbose=False, progress=False)
     while solver.iteration < solver.num_iterations:
         solver.step()
@@ -40,13 +40,13 @@ def trained(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnecte
 
 
 def trained_behind(rate: float, data: Dataset, seed: int, epochs: int) -> FullyConnectedNet:
-    """The same with dropout behind the last batch normalization."""
+    """The same, with dropout only after the last batch normalization."""
     with mock.patch.object(readable, "hidden_forward", behind_the_norms):
         return trained(rate, data, seed, epochs)
 
 
 def inputs_of_norms(net: FullyConnectedNet, X: FloatArray) -> list[FloatArray]:
-    """What each batch normalization gets in test mode, for the same rows as in training."""
+    """The input of each batch normalization in test mode, for the training rows."""
     inputs = []
     for i in range(1, net.num_layers):
         inputs.append(affine_forward(X, net.params[f"W{i}"], net.params[f"b{i}"])[0])
@@ -55,13 +55,13 @@ def inputs_of_norms(net: FullyConnectedNet, X: FloatArray) -> list[FloatArray]:
 
 
 def shift(net: FullyConnectedNet, X: FloatArray) -> list[float]:
-    """For each batch normalization the median over units of the variance in test mode over the running variance."""
+    """For each batch normalization, the median over units of test-mode variance divided by running variance."""
     pairs = enumerate(inputs_of_norms(net, X), start=1)
     return [float(np.median(z.var(axis=0) / net.running[f"running_var{i}"])) for i, z in pairs]
 
 
 def with_statistics_of_test_mode(net: FullyConnectedNet, X: FloatArray) -> FullyConnectedNet:
-    """A copy whose running statistics are those of the training rows in test mode, layer after layer."""
+    """A copy whose running statistics are recomputed from the training rows in test mode, layer by layer."""
     other = net.copy()
     for i in range(1, net.num_layers):
         z = inputs_of_norms(other, X)[i - 1]
@@ -89,7 +89,7 @@ def main() -> None:
 
 
 def draw(shifts: dict, accuracy: dict, output: drawing.Path) -> None:
-    """The figure and its table."""
+    """Write the figure and its table."""
     figure, axes = drawing.panels(2, ["Variance in test mode over running variance", "Accuracy on 400 test digits"])
     colors = [drawing.BLUE, drawing.ORANGE, drawing.GREEN]
     for layer in range(len(DIMS)):

@@ -1,4 +1,4 @@
-"""The page of all verdicts of ``thinnet check``: ``python docs/figures/verdicts.py > docs/verdicts.md``."""
+"""Makes the page of all verdicts of ``thinnet check``: ``python docs/figures/verdicts.py > docs/verdicts.md``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from thinnet.check.verdicts import GROUPS, VERDICTS
 
 
 def page() -> str:
-    """All verdicts, group by group, as Markdown."""
+    """All verdicts by group, as Markdown."""
     lines = [
         "# The verdicts of `thinnet check`",
         "",

@@ -1,4 +1,4 @@
-"""The picture of the way of the data: boxes with the names of real modules, drawn without any library."""
+"""The data flow diagram: boxes with the names of real modules, drawn without any library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 WIDTH, BOX_X, BOX_WIDTH, LINE, GAP = 470, 74, 340, 19, 26
 
-# What it is, the modules, and what goes on to the next box.
+# Name, modules, and what passes to the next box.
 BOXES = [
     ("Dataset", ["thinnet.data.dataset"], "row numbers from thinnet.data.batches"),
     ("Batch", ["thinnet.data.rows · thinnet.steps.base"], "X (N, D), standardized; y (N,)"),
@@ -30,8 +30,8 @@ BOXES = [
     ("report", ["thinnet.report"], ""),
 ]
 NAMES = [name for name, _, _ in BOXES]
-LOOP = (NAMES.index("Batch"), NAMES.index("Spec and State"))  # what training goes round, again and again
-STEP = NAMES.index("one Step")  # takes the net as it is
+LOOP = (NAMES.index("Batch"), NAMES.index("Spec and State"))  # the boxes that the training loop repeats
+STEP = NAMES.index("one Step")  # the box that uses the net
 
 STYLE = """
 :root { --ink: #16202b; --soft: #55626f; --box: #eef4f9; --line: #0072b2; --loop: #b34700; --paper: #ffffff }
@@ -48,17 +48,17 @@ text { fill: var(--ink);
 
 
 def height(number: int) -> int:
-    """How tall a box is."""
+    """The height of a box."""
     return 35 + LINE * len(BOXES[number][1])
 
 
 def top(number: int) -> int:
-    """Where a box begins."""
+    """The y coordinate of the top of a box."""
     return 14 + sum(height(above) + GAP for above in range(number))
 
 
 def box(number: int, name: str, modules: list[str], flow: str) -> list[str]:
-    """One box, and the arrow down from it."""
+    """A box, and the arrow down from it."""
     y, middle = top(number), BOX_X + BOX_WIDTH // 2
     lines = [
         f'<rect class="box" x="{BOX_X}" y="{y}" width="{BOX_WIDTH}" height="{height(number)}" rx="9"/>',
@@ -78,7 +78,7 @@ def box(number: int, name: str, modules: list[str], flow: str) -> list[str]:
 
 
 def loop() -> list[str]:
-    """The way back from the weights to the next minibatch, on the left."""
+    """The arrow back from the weights to the next minibatch, on the left."""
     first, last = (top(number) + height(number) // 2 for number in LOOP)
     return [
         f'<path class="loop" d="M{BOX_X} {last}H46V{first}H{BOX_X - 8}"/>',
@@ -88,7 +88,7 @@ def loop() -> list[str]:
 
 
 def net() -> list[str]:
-    """The net, which every step takes, on the right."""
+    """The arrow for the net, which every step uses, on the right."""
     into, last = (top(number) + height(number) // 2 for number in (STEP, LOOP[1]))
     edge = BOX_X + BOX_WIDTH
     return [
@@ -99,13 +99,13 @@ def net() -> list[str]:
 
 
 def upright(kind: str, x: int, y: int, text: str) -> list[str]:
-    """A text that is read from below."""
+    """A text rotated to read from bottom to top."""
     turned = f'transform="translate({x} {y}) rotate(-90)" text-anchor="middle"'
     return [f'<text class="{kind}" {turned}>{escape(text)}</text>']
 
 
 def picture() -> str:
-    """The whole of it."""
+    """The whole diagram as SVG."""
     whole = top(len(BOXES)) - GAP + 14
     inside = [line for number, one in enumerate(BOXES) for line in box(number, *one)] + loop() + net()
     return "\n".join(

@@ -1,4 +1,4 @@
-"""When dropout hurts: accuracy with and without it against the length of training and the number of training rows."""
+"""When dropout hurts: accuracy with and without it against training length and number of training rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = {0.0: "without dropout", 0.5: "rate one half"}
 
 
 def accuracies(rate: float, rows: int, seed: int, steps: list[int]) -> list[float]:
-    """Accuracy on the 400 validation digits after so many steps."""
+    """Accuracy on the 400 validation digits after each of these numbers of steps."""
     data = load_digits(num_train=rows, seed=seed).standardized("global")
     net = FullyConnectedNet.for_data(data, [200], dropout=rate, seed=seed)
     solver = Solver(net, data, batch_size=BATCH, verbose=False, progress=False)
@@ -34,7 +34,7 @@ def main() -> None:
     seeds, epochs = (1, EPOCHS[:2]) if options.quick else (5, EPOCHS)
 
     def measured(rate: float, rows: int, at: tuple[int, ...]) -> np.ndarray:
-        """Accuracies after so many epochs: (lengths, seeds)."""
+        """Accuracies after each of these numbers of epochs: (lengths, seeds)."""
         steps = [epoch * -(-rows // BATCH) for epoch in at]
         return np.array([accuracies(rate, rows, seed, steps) for seed in range(seeds)]).T
 

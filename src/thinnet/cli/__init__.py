@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _check_alone(options: argparse.Namespace) -> None:
-    """Refuse several processes of a command that each of them would do on its own."""
+    """Refuse several processes if each of them would run the whole command on its own."""
     trains = options.run in (_run_train, _run_resume)
     options.processes = ProcessGroup(started_by_mpi() if trains else None)
     if started_several() and not trains:
@@ -87,7 +87,7 @@ def _told_of_compilation(options: argparse.Namespace) -> AbstractContextManager[
 
 @contextmanager
 def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
-    """Warnings that are meant for whoever typed the command look like its other messages, without a line of code."""
+    """Show warnings to the user like the command's other messages, without a line of source code."""
     usual: Any = warnings.formatwarning
 
     def plain(message: Any, category: Any, filename: str, lineno: int, line: str | None = None) -> str:
@@ -103,8 +103,8 @@ def _plain_warnings(options: argparse.Namespace) -> Iterator[None]:
 
 
 def _in_words(error: Exception) -> str:
-    """What an error says; of one that is the system's own, about which file, and what to look at."""
-    if isinstance(error, OSError) and error.strerror and error.filename is None:  # of a stream, or a connection
+    """The text of an error; for an error of the system, with the file it is about and what to check."""
+    if isinstance(error, OSError) and error.strerror and error.filename is None:  # from a stream or a connection
         return f"the system refused to read or write ({error.strerror}). Check permissions and the disk."
     if isinstance(error, OSError) and error.strerror:
         where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
@@ -115,7 +115,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _failed(options: argparse.Namespace, error: BaseException, text: str, status: int) -> int:
-    """Say what went wrong; of several processes, one says what went wrong in all, and ends what waits for it."""
+    """Report an error; with several processes, only one reports it, and ends the others, which may be waiting."""
     with suppress(OSError):
         flush_output()
     processes: ProcessGroup = getattr(options, "processes", None) or ProcessGroup()
@@ -254,7 +254,7 @@ def _run_resume(options: argparse.Namespace) -> int:
 
 
 def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespace) -> int:
-    """Train as `begin` does; of several processes, the first one says what came of it."""
+    """Train with `begin` and print the result; with several processes, only the first prints it."""
     communicator, progress = options.processes.communicator, False if is_silent(options) else None
     first = options.processes.rank == 0
     with _followers(folder, options, first) as callbacks:
@@ -268,7 +268,7 @@ def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespa
 
 @contextmanager
 def _followers(folder: Path, options: argparse.Namespace, first: bool) -> Iterator[list[Callback]]:
-    """What looks on while a run trains; of several processes, at the first one."""
+    """The callbacks that follow a run as it trains; with several processes, only in the first."""
     from thinnet.cli.progress import EpochLines
 
     callbacks: list[Callback] = []
@@ -325,7 +325,7 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     command.epilog = "example: thinnet check cs231n/layers.py --dialect cs231n-2021"
     add = command.add_argument
     add("path", metavar="FILE_OR_FOLDER", type=Path, help="a Python file, or a folder with Python files")
-    dialects = "{" + ",".join((*DIALECTS, "drop", "keep")) + "}"  # checked later, so that results are written then too
+    dialects = "{" + ",".join((*DIALECTS, "drop", "keep")) + "}"  # checked later, so that result files are written
     add("--dialect", metavar=dialects, help="what p means (default: by docstrings, arguments and behavior)")
     add("--json", action="store_true", help="print the report as JSON instead of a table")
     add("--html", type=Path, metavar="FILE", help="write the report as one HTML page")
@@ -351,7 +351,7 @@ def _run_notebook(options: argparse.Namespace) -> int:
         print(f"  {note}")
     if run.failure:
         print(f"thinnet: the notebook stopped early: {run.failure}", file=sys.stderr)
-    ended = {"interrupted": 130, "terminated": 143}  # and 1 where a cell failed
+    ended = {"interrupted": 130, "terminated": 143}  # 1 if a cell failed
     return ended.get(run.failure.partition("\n")[0], 1) if run.failure else 0
 
 

@@ -1,4 +1,4 @@
-"""The command ``thinnet experiment``: the options of each experiment, and what is printed and written."""
+"""The command ``thinnet experiment``: the options of each experiment, and what it prints and writes."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -22,17 +22,17 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """What ``thinnet experiment NAME`` says and does."""
+    """The help texts, options and action of ``thinnet experiment NAME``."""
 
     help: str  # a line in the list of experiments
     description: str  # what it trains and writes
     example: str  # a command line
     add_options: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]  # trains, prints and writes by the options; gives the exit status
+    run: Callable[[argparse.Namespace], int]  # trains, prints and writes; returns the exit status
 
 
 def add(command: argparse.ArgumentParser) -> None:
-    """Give the command its experiments."""
+    """Add all experiments to the command."""
     command.epilog = "example: thinnet experiment dropout --data digits --seeds 5"
     names = command.add_subparsers(title="experiments", required=True, metavar="NAME")
     for name, experiment in EXPERIMENTS.items():
@@ -91,7 +91,7 @@ def _add_ladder(command: argparse.ArgumentParser) -> None:
 
 
 def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
-    """The data set, and how many seeds."""
+    """Add the options for the data set and the number of seeds."""
     add_field(command, "data", "digits", default="digits")
     add_field(command, "root")
     text = f"how many seeds; each draws weights, and training rows if not all are used (default: {seeds})"
@@ -99,14 +99,14 @@ def add_data(command: argparse.ArgumentParser, seeds: int) -> None:
 
 
 def add_net(command: argparse.ArgumentParser) -> None:
-    """What `changed` puts in place of a preset's."""
+    """Add the options that override a preset; see `changed`."""
     net = command.add_argument_group("the net and its training; the defaults depend on the data")
     for name in ("hidden_dims", "epochs", "batch_size", "learning_rate"):
         add_field(net, name)
 
 
 def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
-    """Where, how many at a time, and on which machines `conduct` trains."""
+    """Add the options for where `conduct` writes, how many runs train at a time, and on which machines."""
     about = f"the folder for the runs and the page; runs that it has already are not repeated (default: {output})"
     command.add_argument("--output", type=Path, default=output, help=about)
     text = "how many runs at a time (default: 1); a cluster with an address takes as many as it has threads"
@@ -148,18 +148,18 @@ def _run_masks(options: argparse.Namespace) -> int:
 
 
 def _preset(presets: Mapping[str, Config], options: argparse.Namespace) -> Config:
-    """The net and the training for the data, with what else the command line gives in their place."""
+    """The preset for the data, with the values from the command line in place of its own."""
     return changed(presets.get(options.data, presets["digits"]), options)
 
 
 def changed(base: Config, options: argparse.Namespace) -> Config:
-    """The preset with what the command line gives in its place."""
+    """A preset with the values from the command line in place of its own."""
     names = [field.name for field in fields(Config) if getattr(options, field.name, None) is not None]
     return replace(base, **{name: getattr(options, name) for name in names})
 
 
 def check_extras(*extras: str) -> None:
-    """Refuse to begin where packages are missing: all of them at once, and before the training."""
+    """Refuse to start if packages are missing: name all of them, before any training."""
     missing = {extra: [name for name in PACKAGES[extra] if find_spec(name) is None] for extra in extras}
     missing = {extra: names for extra, names in missing.items() if names}
     if missing:
@@ -177,13 +177,13 @@ def _noun(data: str) -> str:
 def conduct(
     configs: Sequence[Config], options: argparse.Namespace, table: Callable[[Any], str], title: str
 ) -> list[Any]:
-    """Train what is missing, print the table, write the page; the groups that came of it.
+    """Train the missing runs, print the table, write the page, and return the groups of runs.
 
     Args:
         configs: what to train.
-        options: of the command line.
-        table: says as text what came of the groups.
-        title: of the page.
+        options: the options of the command line.
+        table: returns the results of the groups as text.
+        title: the title of the page.
     """
     from thinnet import sweep
     from thinnet.report import write_report
@@ -204,11 +204,11 @@ def conduct(
 
 
 def _check_rows(configs: Sequence[Config], options: argparse.Namespace) -> None:
-    """Refuse more rows than there are before any run is trained, and say so if the number was not typed."""
+    """Before any training, refuse more rows than there are; say so if the number is a default."""
     from thinnet.runs import load
 
     largest = max(configs, key=lambda config: config.num_train)
-    if not largest.num_train or options.address:  # whose machines may have other data than this one
+    if not largest.num_train or options.address:  # with an address, other machines may have different data
         return
     try:
         load(largest)
@@ -220,7 +220,7 @@ def _check_rows(configs: Sequence[Config], options: argparse.Namespace) -> None:
 
 
 def _tell(options: argparse.Namespace, numbers: dict[str, Any], text: str, page: Path) -> None:
-    """Print the result in the form that was asked for."""
+    """Print the result as text or as JSON, with the path of the page."""
     tell(options, {**numbers, "page": str(page)}, f"{text}\nPage:   {page}")
 
 
@@ -264,7 +264,7 @@ def _run_ladder(options: argparse.Namespace) -> int:
     check_number("minutes", options.minutes)
     folder = options.output or Path("runs", "cifar10-ladder", f"{options.minutes:g}-minutes-seed-{options.seed}")
     given = {"seed": options.seed, "root": options.root}
-    if (folder / runs.CONFIG).exists():  # how fast the machine is was found out when the run began
+    if (folder / runs.CONFIG).exists():  # the speed of the machine was measured when the run began
         begun = runs.read_config(folder)
         given |= {"epochs": begun.epochs, "precision": begun.precision}
     if options.precision is not None:

@@ -1,4 +1,4 @@
-"""What the commands' options have in common: refusals that name the nearest option, and numbers within limits."""
+"""What all commands share in parsing options: errors that suggest the nearest option, and numbers with limits."""
 
 import argparse
 import json
@@ -14,26 +14,26 @@ from thinnet.config import Config
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that answers an unknown word with the nearest known one; its commands are parsers of this kind too.
+    """A parser that suggests the nearest known word for an unknown one; its subcommands use the same class.
 
-    Options are written out: an abbreviation that is clear today may mean two of them tomorrow.
+    Options must be written in full: an abbreviation that is unique today may be ambiguous tomorrow.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
-        """End with what is wrong; the usage, which may fill a screen, is a command away."""
+        """Exit with what is wrong; the usage could fill a screen, so only say how to see it."""
         if message.startswith("the following arguments are required") and self._subparsers is not None:
             names = [name for action in self._subparsers._group_actions for name in action.choices or ()]
             message += f". It is one of {', '.join(names)}"
         self.exit(2, f"{self.prog}: error: {message}\nSee: {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """The options that are known, and the words that are left over, of which a command allows none."""
+        """Parse the options; exit with an error if any words are left over."""
         found, left_over = super().parse_known_args(args, namespace)
         spelled = {action.dest: option for option, action in self._option_string_actions.items()}
-        found.spelled = getattr(found, "spelled", spelled)  # those of its command, where that has set them
+        found.spelled = getattr(found, "spelled", spelled)  # if the subcommand has set its own, keep them
         for word in left_over:
             if word.startswith("--"):
                 name = word.partition("=")[0]
@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         return found, left_over
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """As argparse does it, with the nearest choice."""
+        """As in argparse, but suggest the nearest choice."""
         if action.choices is not None and value not in action.choices:
             choices = ", ".join(map(repr, action.choices))
             text = f"invalid choice: {value!r} (choose from {choices}). {nearest(value, list(action.choices))}"
@@ -52,20 +52,20 @@ class Parser(argparse.ArgumentParser):
 
 
 def _instead_of(option: str, known: list[str]) -> str:
-    """The question "Did you mean ...?" with the option that means the same, or is spelled alike, if there is one."""
+    """The question "Did you mean ...?" with an option that means the same or is spelled similarly, if there is one."""
     same = OTHER_WORDS.get(option.removeprefix("--").replace("-", "_"), ())
     options = [f"--{word.replace('_', '-')}" for word in same]
     return next((f"Did you mean {one!r}?" for one in options if one in known), nearest(option, known))
 
 
 def add_field(command: Any, name: str, shown: object = "", **given: Any) -> None:
-    """The option of a field of `Config`, by its name, kind, choices and help.
+    """Add the option for a field of `Config`, with the field's name, kind, choices and help.
 
     Args:
-        command: a parser, or a group of one.
-        name: of the field.
-        shown: what the help names as the default; nothing if it is empty.
-        given: in place of what argparse would be told; by default an option that is not given is None.
+        command: a parser, or an argument group of one.
+        name: the name of the field.
+        shown: the default that the help shows; none if it is empty.
+        given: overrides for the arguments to argparse; by default, an option that is not given is None.
     """
     about = next(field.metadata for field in fields(Config) if field.name == name)
     kind = (
@@ -77,24 +77,24 @@ def add_field(command: Any, name: str, shown: object = "", **given: Any) -> None
 
 
 def add_verbosity(command: argparse.ArgumentParser) -> None:
-    """The options --quiet and --json, which exclude each other."""
+    """Add the options --quiet and --json, which are mutually exclusive."""
     group = command.add_mutually_exclusive_group()
     group.add_argument("--quiet", action="store_true", help="print only the result")
     group.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
 
 
 def is_silent(options: argparse.Namespace) -> bool:
-    """Whether nothing but the result is to be printed: no text on the way, and no bar."""
+    """Whether to print only the result: no other text, and no progress bar."""
     return bool(options.quiet or options.json)
 
 
 def tell(options: argparse.Namespace, numbers: Mapping[str, Any], text: str) -> None:
-    """Print the result in the form that was asked for."""
+    """Print the result as text, or as JSON if that was requested."""
     print(json.dumps(numbers) if options.json else text)
 
 
 def _number(kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: str) -> Callable[[str], Any]:
-    """What reads an option's number, and refuses one that does not fit."""
+    """A function that parses an option's number, and refuses one that does not fit."""
 
     def read(text: str) -> Any:
         with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""What is printed while a run trains and no bar can be seen: a line an epoch."""
+"""What is printed during training if there is no progress bar: one line per epoch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS_BETWEEN = 1.0  # short epochs share a line
 
 
 class EpochLines(Callback):
-    """A line on standard output after each epoch, but one a second at most; after the last one in any case."""
+    """Prints a line after each epoch, but at most one per second, and always one after the last epoch."""
 
     def __init__(self) -> None:
         self._told = -math.inf
@@ -36,6 +36,6 @@ class EpochLines(Callback):
 
 
 def say(text: str) -> None:
-    """Print a line at once, above the bar if there is one."""
+    """Print a line immediately, above the progress bar if there is one."""
     with above():
         print(text, flush=True)

@@ -1,4 +1,4 @@
-"""Standard output and standard error, so that a command does its work whoever listens."""
+"""Standard output and standard error, set up so that a command works even if nobody reads them."""
 
 import io
 import os
@@ -8,10 +8,10 @@ from typing import Any, TextIO
 
 
 class Output(io.FileIO):
-    """Bytes for a file or a pipe; lost where the reader has seen enough, as in ``thinnet check ... | head``."""
+    """A byte stream to a file or pipe; output is lost if the reader has quit, as in ``thinnet check ... | head``."""
 
     def write(self, content: Any) -> int:
-        """Write them, or as many as there is room for."""
+        """Write the bytes, or as many as fit."""
         try:
             return super().write(content)
         except BrokenPipeError:
@@ -19,14 +19,14 @@ class Output(io.FileIO):
 
 
 def open_streams() -> None:
-    """Have both streams take any text: a closed one swallows it, and what its encoding has not is escaped."""
+    """Let both streams take any text: closed ones discard it, and characters outside the encoding are escaped."""
     for name in ("stdout", "stderr"):
         stream: TextIO | None = getattr(sys, name)
         if stream is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
         elif isinstance(stream, io.TextIOWrapper):
             if stream is getattr(sys, f"__{name}__") and not stream.isatty():
-                stream.flush()  # what was written before stays before
+                stream.flush()  # keeps earlier output first
                 file = io.BufferedWriter(Output(stream.fileno(), "wb", closefd=False))
                 options = {"line_buffering": stream.line_buffering, "write_through": stream.write_through}
                 stream = io.TextIOWrapper(file, stream.encoding, stream.errors, **options)
@@ -36,7 +36,7 @@ def open_streams() -> None:
 
 
 def flush_output() -> None:
-    """Write what is left; OSError where there is no room for it, which is then not tried again."""
+    """Flush standard output; if that fails, raise OSError and discard the rest, so that it is not tried again."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,9 +1,9 @@
-"""Errors as whoever typed a command reads them: with options in place of arguments, or the file that has the value."""
+"""Error messages for the command line: with options in place of arguments, or with the file that has the value."""
 
 import argparse
 import re
 
-# What options become that have another name: the argument, and the option.
+# Arguments whose option has a different name.
 BECOMES = {
     "num_train": "sizes",
     "checkpoint_dir": "output",
@@ -12,7 +12,7 @@ BECOMES = {
     "factor": "decay",
 }
 
-# What is typed where an argument would be None.
+# What to type for an argument of None.
 UNSET = {
     "normalization": "none",
     "precision": "none",
@@ -23,7 +23,7 @@ UNSET = {
 
 
 def as_typed(text: str, options: argparse.Namespace) -> str:
-    """What went wrong, with the options as they are typed where it names arguments; or with the file that has these.
+    """An error message with arguments replaced by options as they are typed, or with the name of the config file.
 
     >>> options = argparse.Namespace(spelled={"batch_size": "--batch-size", "loss": "--loss"})
     >>> as_typed("batch_size must be 1 with loss='mse', got batch_size=2.", options)
@@ -54,7 +54,7 @@ def as_typed(text: str, options: argparse.Namespace) -> str:
 
 
 def _words(assignment: re.Match[str]) -> list[str]:
-    """The values of name=(1, 2), of name='a' or 'b', or of name=None, as they are typed."""
+    """The values in name=(1, 2), name='a' or 'b', or name=None, as they are typed."""
     name, value, other = assignment.groups()
     values = [value.strip("'")] if value.startswith("'") else re.findall(r"[\w.]+", value)
     words = [*values, *(["or", other.strip("'")] if other else [])]

@@ -1,4 +1,4 @@
-"""Images and tables on disk become a `Dataset`."""
+"""Load images and tables from disk into a `Dataset`."""
 
 from thinnet.data.cifar10 import load_cifar10
 from thinnet.data.dataset import Dataset

@@ -1,15 +1,15 @@
-r"""Augmentation: training images flipped, moved and cut into, anew in each step.
+r"""Augmentation: random flips, translations and cutout of training images, different in each step.
 
-An image is standardized, each pixel where it is, then flipped, translated, and cut into.  Pixels that come from nowhere
-become zero, which is the mean.  Moved first, a pixel would be standardized by the place where it comes to lie, and be
-divided by nearly nothing where that hardly varies, as at the borders of handwritten digits.  With the standardization
-``"global"`` both are the same.
+An image is first standardized, then flipped, translated, and cut out.  Pixels from outside the image become zero, which
+is the mean.  If it were translated first, a pixel would be standardized with the statistics of its new position, and be
+divided by almost zero where they hardly vary, as at the borders of handwritten digits.  With the standardization
+``"global"`` the order makes no difference.
 
-What happens is a pure function of the solver's seed, the step, and the number r of the image among the training rows of
-all processes: no other row, thread or process has a part in it.  The numbers are the words of two counters of Philox
-(see `thinnet.masks`), ``(0, r, step, 2³² − 1)`` and ``(1, r, step, 2³² − 1)``: how far down and to the right, where the
-middle of the square is, and whether to flip.  A word w stands for ``w · n >> 32`` of n choices.  Alternating flips are
-drawn as if in step 0, and exchanged in every other epoch.
+The result is a pure function of the solver's seed, the step, and the number r of the image among the training rows of
+all processes; it does not depend on other rows, threads or processes.  The random numbers are the words of two Philox
+counters (see `thinnet.masks`), ``(0, r, step, 2³² − 1)`` and ``(1, r, step, 2³² − 1)``: how far to move down and right,
+the center of the square, and whether to flip.  A word w picks number ``w · n >> 32`` of n choices.  Alternating flips
+are drawn as if in step 0, and inverted in every other epoch.
 """
 
 import math
@@ -26,20 +26,20 @@ from thinnet.typing import AnyArray, IntArray
 
 FLIPS = ("none", "random", "alternating")
 PADDING_MODES = ("zeros", "reflect")
-COLORS, MOST_CHANNELS = 3, 4  # red, green, blue; and how opaque
+COLORS, MOST_CHANNELS = 3, 4  # red, green, blue; and alpha
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a training image.
+    """How training images are augmented.
 
     Args:
-        flip: left and right exchanged: ``"random"`` with probability ½ in each step; ``"alternating"`` in every second
-            epoch, from the first or from the second one, which is drawn for each image; or ``"none"``.
-        translate: the most pixels by which images are moved: up or down, and to the left or right, by any number alike.
-        padding_mode: what comes in at the borders then: ``"zeros"``, the mean, zero once it is standardized; or
-            ``"reflect"``, the image reflected at the middle of its outermost pixels, so that these do not come twice.
-        cutout: the side of a square whose pixels become the mean; its middle is any pixel of the image, so that parts
+        flip: horizontal flips: ``"random"`` with probability ½ in each step; ``"alternating"`` in every second epoch,
+            starting with the first or the second, drawn at random for each image; or ``"none"``.
+        translate: the most pixels by which images are moved, vertically and horizontally, each distance equally likely.
+        padding_mode: what fills the border after a translation: ``"zeros"``, which is the mean after standardization;
+            or ``"reflect"``, the image mirrored about the centers of its edge pixels, which are not repeated.
+        cutout: the side of a square whose pixels become the mean; its center is a random pixel of the image, so parts
             of it may lie outside. 0 for none.
         image_shape: (channels, height, width), or (height, width), of a row.
 
@@ -73,7 +73,7 @@ class Augmentation:
                     )
 
     def __bool__(self) -> bool:
-        """Whether anything is to happen."""
+        """Whether any augmentation is turned on."""
         return self.flip != "none" or self.translate > 0 or self.cutout > 0
 
     @property
@@ -84,19 +84,19 @@ class Augmentation:
         return channels, height, width
 
     def flips(self, step: int, epoch: int) -> tuple[bool, int, int]:
-        """Whether any are flipped, the step whose draw says which, and the draw, 1 or 0, of those that are."""
+        """Whether to flip at all, the step whose draw decides, and the draw, 1 or 0, that means to flip."""
         alternating = self.flip == "alternating"
         return self.flip != "none", 0 if alternating else step, 1 - epoch % 2 if alternating else 1
 
     def origins(self, rows: IntArray, *, seed: int, step: int, epoch: int) -> IntArray:
-        """Where each pixel of these rows comes from in a step.
+        """The source of each pixel of these rows in a step.
 
         Args:
             rows: (N,) numbers among the training rows of all processes.
             seed, step, epoch: of the minibatch.
 
         Returns:
-            (N, D): the column from which each column of a row is taken, −1 where it becomes the mean.
+            (N, D): the source column of each column of a row, −1 where it becomes the mean.
         """
         seed, step, epoch = check_number("seed", seed), check_number("step", step), check_number("epoch", epoch, "step")
         channels, height, width = self.image
@@ -115,17 +115,17 @@ class Augmentation:
         return np.where(pixels < 0, -1, planes + pixels).reshape(len(rows), channels * height * width)
 
     def _in_square(self, side: int, middle: AnyArray) -> AnyArray:
-        """(N, side): whether a line of pixels meets the square that is cut out."""
+        """(N, side): whether each line of pixels crosses the cutout square."""
         first = _below(middle, side) - self.cutout // 2
         at = np.arange(side)
         return (at >= first) & (at < first + self.cutout)
 
 
 def checked_augmentation(augmentation: Any, columns: int) -> Augmentation | None:
-    """The augmentation, if it fits to rows of so many columns; None where nothing is to happen.
+    """The augmentation, if it fits rows with this many columns; None if it does nothing.
 
     Raises:
-        ArgumentError: if it does not fit, or is something else.
+        ArgumentError: if it does not fit, or is not an Augmentation.
     """
     if not isinstance(augmentation, Augmentation | None):
         raise ArgumentError(
@@ -139,10 +139,10 @@ def checked_augmentation(augmentation: Any, columns: int) -> Augmentation | None
 
 
 def checked_image_shape(shape: Any, name: str = "image_shape") -> tuple[int, int, int]:
-    """(channels, height, width), of these or of (height, width).
+    """(channels, height, width), from these or from (height, width).
 
     Raises:
-        ArgumentError: if it is neither, or its channels are the last.
+        ArgumentError: if it is neither, or has its channels last.
     """
     if not isinstance(shape, tuple | list) or len(shape) not in (2, 3):
         raise ArgumentError(
@@ -159,11 +159,11 @@ def checked_image_shape(shape: Any, name: str = "image_shape") -> tuple[int, int
 
 
 def flip_shape(X: Any, flip: Any) -> tuple[int, int, int] | None:
-    """(channels, height, width) of the rows of X, where they are to be flipped: `flip` itself, or where that is True,
-    what follows the first axis of X; None where it is False.
+    """(channels, height, width) of the rows of X if they are to be flipped: from `flip` itself or, if it is True, from
+    the axes of X after the first; None if it is False.
 
     Raises:
-        ArgumentError: if that is no shape of images, or not that of these rows.
+        ArgumentError: if that is not the shape of an image, or does not fit these rows.
     """
     if isinstance(flip, bool | np.bool_):
         return checked_image_shape(np.shape(X)[1:], "flip") if flip else None
@@ -173,7 +173,7 @@ def flip_shape(X: Any, flip: Any) -> tuple[int, int, int] | None:
 
 
 def flipped(rows: AnyArray, shape: tuple[int, int, int]) -> AnyArray:
-    """(N, D) rows of images of this shape, with left and right exchanged, as a new array."""
+    """(N, D) rows of images of this shape, flipped horizontally, as a new array."""
     return rows.reshape(-1, *shape)[..., ::-1].reshape(rows.shape)
 
 
@@ -184,11 +184,11 @@ def _words(counter: int, rows: IntArray, step: int, seed: int) -> list[AnyArray]
 
 
 def _below(words: AnyArray, count: int) -> IntArray:
-    """Whole numbers from 0 to count − 1."""
+    """Integers from 0 to count − 1."""
     return (words * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
 def _reflected(at: IntArray, size: int) -> IntArray:
-    """Places beyond an end counted back from there, which itself does not come twice."""
+    """Positions outside the range reflected back into it, without repeating the ends."""
     at = np.abs(at)
     return np.where(at >= size, 2 * (size - 1) - at, at)

@@ -1,6 +1,6 @@
 """The order of minibatches: which training rows each step sees, as a pure function of (seed, step)."""
 
-from __future__ import annotations  # NumPy loads its random numbers when they are named
+from __future__ import annotations  # evaluating annotations would make NumPy import its random module
 
 from typing import Literal
 
@@ -11,27 +11,27 @@ from thinnet.typing import IntArray
 
 Sampling = Literal["epoch", "replacement"]
 SAMPLINGS = ("epoch", "replacement")
-ORDER_STREAM = 0  # keeps the order of the batches apart from whatever else is drawn from the same seed
+ORDER_STREAM = 0  # keeps the batch order independent of other draws from the same seed
 
 
 class BatchOrder:
-    """Which rows the minibatch of each step consists of.
+    """Which rows are in the minibatch of each step.
 
-    A pass over the rows, an epoch, is ⌈N / batch_size⌉ minibatches, in which every row comes exactly once. Their sizes
-    differ by one row at most, the larger ones first: 199 rows by 100 are 100 and 99, and 101 rows are 51 and 50.
+    An epoch is ⌈N / batch_size⌉ minibatches that contain every row exactly once. Their sizes differ by at most one row,
+    larger ones first: with batch size 100, 199 rows are split into 100 and 99, and 101 rows into 51 and 50.
 
     Args:
-        num_rows: N, how many training rows there are.
-        batch_size: the most rows in a minibatch; all rows where there are fewer.
+        num_rows: N, the number of training rows.
+        batch_size: the most rows in a minibatch; all rows if there are fewer.
         seed: fixes the order.
-        sampling: ``"epoch"`` shuffles all rows anew for each epoch and deals them out; ``"replacement"`` draws each row
-            of each batch afresh, as the courses do, and an epoch is ⌊N / batch_size⌋ batches of exactly batch_size
-            rows, whichever these are.
-        fewest: the fewest rows of which a minibatch makes sense, 2 with batch normalization. It matters where
-            batch_size is 2 and N odd: one minibatch of 3 rows then takes the place of one of 2 and one of 1.
+        sampling: ``"epoch"`` shuffles all rows for each epoch and splits them into minibatches; ``"replacement"`` draws
+            each row of each batch independently, with replacement, as the courses do; an epoch is then
+            ⌊N / batch_size⌋ batches of exactly batch_size rows.
+        fewest: the fewest rows that a minibatch may have, 2 with batch normalization. It matters if batch_size is 2 and
+            N is odd: one minibatch of 3 rows then replaces one of 2 and one of 1.
 
     Attributes:
-        largest, smallest: the most and the fewest rows that any minibatch has.
+        largest, smallest: the sizes of the largest and the smallest minibatch.
 
     Raises:
         ArgumentError: if an argument is outside its limits.
@@ -68,9 +68,9 @@ class BatchOrder:
         self._batches: list[IntArray] = []
 
     def rows(self, step: int) -> IntArray:
-        """The row numbers of the minibatch of `step`: an array of int64, of `smallest` to `largest` elements.
+        """The row numbers of the minibatch of `step`: an int64 array with `smallest` to `largest` elements.
 
-        ArgumentError if `step` is no whole number from 0 on.
+        ArgumentError if `step` is not a whole number of at least 0.
         """
         _check_step(step)
         if self.sampling == "replacement":
@@ -83,7 +83,7 @@ class BatchOrder:
         return self._batches[position].copy()
 
     def epoch(self, step: int) -> int:
-        """The pass over the rows to which the minibatch of `step` belongs, counted from 0."""
+        """The epoch that the minibatch of `step` belongs to, counted from 0."""
         _check_step(step)
         return step // self.steps_per_epoch
 
@@ -92,5 +92,5 @@ class BatchOrder:
 
 
 def _check_step(step: int) -> None:
-    if type(step) is not int or step < 0:  # in a third of the time that all of the check takes, in every step
+    if type(step) is not int or step < 0:  # called in every step, and three times as fast as check_number
         check_number("step", step)

@@ -1,4 +1,4 @@
-"""The data sets that are known by name: what they are, where they were found, how to get and to load them."""
+"""The data sets known by name: what they are, where they are, and how to download and load them."""
 
 import importlib.util
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from thinnet.data.digits import load_digits
 from thinnet.data.fashion_mnist import load_fashion_mnist
 from thinnet.errors import ArgumentError
 
-RankAndSize = tuple[int, int]  # of one of several processes
+RankAndSize = tuple[int, int]  # of a process, if there are several
 
 
 @dataclass(frozen=True)
 class Known:
-    """A data set that has a name.
+    """A data set known by name.
 
     Args:
         about: what it is, in a few words.
-        load: gives it, from a folder if one is named; of several processes, it may give one its share.
-        find: says where it is, or nothing if it is not found.
-        missing: what to do then.
-        download: fetches it and gives its folder; None where it cannot be downloaded.
+        load: loads it, from a folder if one is given; with several processes, it may load only this one's share.
+        find: returns where it is, or an empty string if it is not found.
+        missing: what to do if it is not found.
+        download: downloads it and returns its folder; None if it cannot be downloaded.
     """
 
     about: str
@@ -64,17 +64,17 @@ CATALOG = {
 
 
 def load(name: str, root: str | None = None, share: RankAndSize | None = None) -> Dataset:
-    """The data set of a name; see `Known`.
+    """The data set with this name; see `Known`.
 
     Raises:
-        ArgumentError: if the name is not known, or a folder is needed and none is named.
+        ArgumentError: if the name is not known, or a folder is needed but none is given.
         DataError: if it is not found, or a file is missing or damaged.
     """
     return CATALOG[check_choice("data", name, tuple(CATALOG))].load(root, share)
 
 
 def download(name: str) -> Path:
-    """The folder of a data set, downloaded if it is not found, with checked hashes.
+    """The folder of a data set, downloaded with hash checks if it is not found.
 
     Raises:
         ArgumentError: if the name is not known, or the data set cannot be downloaded.

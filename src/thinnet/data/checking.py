@@ -1,4 +1,4 @@
-"""The checks of a data set's arrays, and of how many of its rows are asked for."""
+"""Checks of a data set's arrays, and of the number of rows requested."""
 
 import math
 import warnings
@@ -18,7 +18,7 @@ from thinnet.typing import AnyArray
 def checked_rows(
     split: str, X: AnyArray, y: AnyArray, width: int | None, image_shape: tuple[int, ...] | None
 ) -> AnyArray:
-    """X as (N, D), with the columns of the training rows, `width` of them, if it fits to y and to an image's shape."""
+    """X as (N, D), after checking that it fits y, the image shape, and the `width` columns of the training rows."""
     if X.ndim < 2 or y.ndim not in (1, 2) or X.shape[0] != y.shape[0]:
         fix = "Put one example in each row."
         if X.ndim > 1 and X.shape[1:] == y.shape[1:]:  # as train_test_split gives them
@@ -44,7 +44,7 @@ def check_fits(
     name: str = "image_shape",
     error: Error = ArgumentError,
 ) -> None:
-    """Raise `error` unless images of a shape have so many pixels."""
+    """Raise `error` unless images of this shape have this many elements."""
     if math.prod(image_shape) != columns:
         raise error(
             f"{name} must have {columns} elements, as many as {of} has columns, got {image_shape}. Use the shape that "
@@ -53,7 +53,7 @@ def check_fits(
 
 
 def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:
-    """Raise where labels are not numbered from 0, up to those that have names if there are any."""
+    """Raise DataError if labels are not numbered from 0, or if there are names but not for all of them."""
     highest = len(class_names) - 1 if class_names else math.inf
     if y.ndim != 1 or (y.size and not 0 <= int(y.min()) <= int(y.max()) <= highest):
         span = f"{y.min()} to {y.max()}" if y.size else "none"
@@ -68,12 +68,12 @@ def check_labels(split: str, y: AnyArray, class_names: tuple[str, ...]) -> None:
 INSTEAD = {
     "split": "Write Dataset(X_train, y_train, X_val, y_val).",
     **{split: f"Write data.batch({split!r}), which gives rows and labels." for split in ("train", "val", "test")},
-}  # of attributes that others' data sets have
-MOST_ABSENT = 1000  # classes without a row, beyond which labels seem to be something else
+}  # hints for attributes that other libraries' data sets have
+MOST_ABSENT = 1000  # with many more classes without a row than this, the labels are probably not classes
 
 
 def check_no_words(data: Any, loss: str, wanted: str) -> None:
-    """Raise ArgumentError where labels are text and a loss is of something else, which is `wanted`."""
+    """Raise ArgumentError if labels are text but the loss takes something else, named by `wanted`."""
     if data.text_labels and wanted != "labels":
         raise ArgumentError(
             f"y_train must hold {wanted}, since the net's loss is {loss!r}, got text such as {data.class_names[0]!r}. "
@@ -85,7 +85,7 @@ ONE_NUMBER = "number them: names, y = np.unique(y, return_inverse=True)"
 
 
 def check_no_values(data: Any, loss: str) -> None:
-    """Raise ArgumentError where targets are values, and a loss is of labels."""
+    """Raise ArgumentError if targets are values but the loss takes labels."""
     if data.y_train.ndim == 2:
         odd = data.y_train[data.y_train != np.floor(data.y_train)]
         such = f" such as {(odd if odd.size else data.y_train.ravel())[0]:g}" if data.y_train.size else ""
@@ -97,7 +97,7 @@ def check_no_values(data: Any, loss: str) -> None:
 
 
 def warn_of_one_hot(data: Any) -> None:
-    """Warn of classes as zeros and a one in each row, which are values to a net whose loss is not named."""
+    """Warn about one-hot rows, which a net takes as values if no loss is given."""
     if len(data.y_train) and is_one_hot(data.y_train):
         warnings.warn(
             "y_train has a one and zeros in each row, and the net learns them as values, with loss='mse'. If they are "
@@ -108,7 +108,7 @@ def warn_of_one_hot(data: Any) -> None:
 
 
 def check_classes(data: Any, loss: str) -> None:
-    """Raise ArgumentError where the labels of a data set are no classes that a net could tell apart."""
+    """Raise ArgumentError if there is only one class, or if labels are unlikely to be class numbers."""
     if data.num_classes == 1:
         label = repr(data.class_names[0]) if data.class_names else "0"
         raise ArgumentError(
@@ -125,7 +125,7 @@ def check_classes(data: Any, loss: str) -> None:
 
 
 def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Error) -> AnyArray:
-    """Weights as an array, if there is a number of at least 0 for each of the training `rows`."""
+    """Weights as an array, after checking that each of the training `rows` has a number of at least 0."""
     weights: AnyArray = without_objects(as_array(name, given, error))
     if weights.shape != (num_rows,) or weights.dtype.kind not in "fiub":
         found = weights.dtype if weights.dtype.kind in "fiub" else came(weights)
@@ -133,7 +133,7 @@ def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Erro
             f"{name} must have shape ({num_rows},), one number for each row of {rows}, got {found} of shape "
             f"{weights.shape}. Leave them out if every row counts once."
         )
-    if not (weights >= 0).all():  # in this form, so that NaN is refused
+    if not (weights >= 0).all():  # written this way, it also refuses NaN
         raise error(f"{name} must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
     if weights.size and not weights.any():
         raise error(f"{name} must have at least one number above zero, got zero for every row. Leave them out.")
@@ -142,7 +142,7 @@ def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Erro
 
 
 def check_keys(data: Any, known: Collection[str]) -> None:
-    """Raise unless `data` is a mapping with training rows, none of whose keys looks like a misspelled `known` one."""
+    """Raise DataError unless `data` is a mapping with training rows and no key that looks like a misspelled one."""
     if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
         came, fix = type(data).__name__, "Write Dataset(X, y), or Dataset(X, y, X_val, y_val)."
         if isinstance(data, Mapping):
@@ -155,7 +155,7 @@ def check_keys(data: Any, known: Collection[str]) -> None:
 
 
 def check_pairs(splits: Any) -> None:
-    """Raise unless these are one to three pairs of rows and labels."""
+    """Raise DataError unless these are one to three pairs of rows and labels."""
     wrong = [pair for pair in splits if not isinstance(pair, tuple | list) or len(pair) != 2]
     if wrong or not 1 <= len(splits) <= 3:
         came = f"a {type(wrong[0]).__name__}" if wrong else f"{len(splits)} pairs"
@@ -166,13 +166,13 @@ def check_pairs(splits: Any) -> None:
 
 
 def check_rows(names: str, wanted: int, available: int, what: str) -> None:
-    """Raise DataError if more rows are `wanted`, by the arguments `names`, than are `available` of `what`."""
+    """Raise DataError if the arguments `names` want more rows than are available; `what` describes them."""
     if wanted > available:
         raise DataError(f"{names} must be at most {available:,}, the {what}, got {wanted:,}. Ask for fewer images.")
 
 
 def checked_floats(dtype: Any) -> np.dtype[Any]:
-    """A dtype of floats, which rows can come out as."""
+    """The float dtype of returned rows, checked."""
     with suppress(TypeError):
         found: np.dtype[Any] = np.dtype(dtype)
         if found.kind == "f":

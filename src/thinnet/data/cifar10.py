@@ -1,4 +1,4 @@
-"""CIFAR-10: 60,000 color images of 32 x 32 pixels in ten classes. Find the folder, or download it; read it."""
+"""CIFAR-10: 60,000 color images of 32 x 32 pixels in ten classes. Find or download the folder, and read it."""
 
 import os
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ TRAIN_FILES = tuple(f"data_batch_{k}" for k in range(1, 6))
 TEST_FILES = ("test_batch",)
 META_FILE = "batches.meta"
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-VARIABLE = "THINNET_DATA"  # in the environment
+VARIABLE = "THINNET_DATA"  # environment variable
 COURSE_FOLDERS = (Path(), Path("cs231n", "datasets"), Path("datasets"))
 
 ARCHIVE = Archive(
@@ -54,26 +54,26 @@ def load_cifar10(
     num_test: int | None = 1000,
     share: tuple[int, int] | None = None,
 ) -> Dataset:
-    """CIFAR-10 split as the courses split it, its pixels kept as uint8.
+    """CIFAR-10 with the courses' split, and pixels kept as uint8.
 
-    The folder ``cifar-10-batches-py`` is looked for in `root`; or else in the folder that the environment variable
-    ``THINNET_DATA`` names, the working directory, its ``cs231n/datasets`` and ``datasets``, and, without that
+    The folder ``cifar-10-batches-py`` is looked for in `root` if given; otherwise in the folder that the environment
+    variable ``THINNET_DATA`` names, the working directory, its ``cs231n/datasets`` and ``datasets``, and, without that
     variable, the user's cache. If it is not found, the official archive (170 MB) is downloaded into ``THINNET_DATA``
-    or the cache, its MD5 sums checked. Nothing is downloaded if `root` is given. Reading a file runs no code from it.
+    or the cache, and its MD5 sums are checked. Nothing is downloaded if `root` is given. Reading never runs code.
 
     Args:
-        root: ``cifar-10-batches-py`` itself, or the folder that has it.
-        num_train: how many of the 50,000 training images to train with: the first ones, in the files' order.
-        num_val: how many of those that follow are for validation.
-        num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all of them.
+        root: ``cifar-10-batches-py`` itself, or the folder that contains it.
+        num_train: how many of the 50,000 training images to train with: the first ones, in the order of the files.
+        num_val: how many of the images after those to validate with.
+        num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all.
         share: ``(rank, size)`` to read only the share of one of `size` processes; see `Dataset.shared`.
 
     Returns:
         A `Dataset`: rows of 3072 uint8 pixels, 1024 red, 1024 green, 1024 blue; labels int64 from 0 to 9.
 
     Raises:
-        DataError: if nothing is at `root` or a file is missing (then a `FileNotFoundError` too), a file is damaged,
-            there are fewer images than asked for, or the download fails.
+        DataError: if nothing is at `root` or a file is missing (then also a `FileNotFoundError`), a file is damaged,
+            there are fewer images than requested, or the download fails.
         ArgumentError: if a number of images is not a whole number.
 
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
@@ -98,7 +98,7 @@ def load_cifar10(
     parts = [slice(None) if wanted_test is None else test]
     ((X_test, y_test),), there = _read_rows(folder, TEST_FILES, parts, files, wanted_test)
     check_rows("num_test", wanted_test or 0, there, f"test images in {folder}")
-    arrays: dict[str, Any] = {"X_train": X, "y_train": y}  # of which a share may have no rows
+    arrays: dict[str, Any] = {"X_train": X, "y_train": y}  # required, even if a share has no rows of it
     arrays |= {"X_val": X_val, "y_val": y_val} if num_val else {}
     arrays |= {"X_test": X_test, "y_test": y_test} if there else {}
     about: dict[str, Any] = {"name": "CIFAR-10", "class_names": _class_names(folder), "image_shape": (3, 32, 32)}
@@ -106,13 +106,13 @@ def load_cifar10(
 
 
 def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntArray, AnyArray, IntArray]:
-    """All the images in a folder ``cifar-10-batches-py``: ``(X_train, y_train, X_test, y_test)``.
+    """All images in a folder ``cifar-10-batches-py``: ``(X_train, y_train, X_test, y_test)``.
 
-    X has shape (N, 3072) and dtype uint8, y has shape (N,) and dtype int64. The training batches follow one another.
+    X has shape (N, 3072) and dtype uint8, y has shape (N,) and dtype int64. The training batches are concatenated.
 
     Raises:
-        DataError: if a file is not there (then a `FileNotFoundError` too), damaged, or no batch of CIFAR-10.
-        ArgumentError: if `folder` is no path.
+        DataError: if a file is missing (then also a `FileNotFoundError`), damaged, or not a batch of CIFAR-10.
+        ArgumentError: if `folder` is not a path.
     """
     folder = check_path("folder", folder)
     files: dict[bytes, str] = {}
@@ -122,19 +122,19 @@ def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntAr
 
 
 def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray]:
-    """The images and the labels in one batch file. Nothing in it is executed.
+    """The images and labels in one batch file. Nothing in it is executed.
 
     Args:
-        path: of a file such as ``data_batch_1``, a pickle.
+        path: the path of a file such as ``data_batch_1``, a pickle.
 
     Returns:
         X of shape (N, 3072) and dtype uint8, each row 1024 red, 1024 green and 1024 blue pixels; y of shape (N,) and
         dtype int64, from 0 to 9.
 
     Raises:
-        DataError: if the file is not there (then a `FileNotFoundError` too), a folder, empty, damaged, or no batch of
+        DataError: if the file is missing (then also a `FileNotFoundError`), a folder, empty, damaged, or not a batch of
             CIFAR-10.
-        ArgumentError: if `path` is no path.
+        ArgumentError: if `path` is not a path.
 
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
@@ -148,11 +148,11 @@ def read_cifar10_batch(path: str | os.PathLike[str]) -> tuple[AnyArray, IntArray
     ((2, 3072), array([3, 8]))
     """
     X, y = _decode(check_path("path", path))
-    return X.copy(), y  # what comes from the file is read-only
+    return X.copy(), y  # the array from the file is read-only
 
 
 def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
-    """The folder with the batches: found as `load_cifar10` says, or downloaded."""
+    """The folder with the batches: found as described in `load_cifar10`, or downloaded."""
     if root is None:
         return look_for_cifar10() or _downloaded()
     folders = _itself_or_inside(root)
@@ -168,19 +168,19 @@ def find_cifar10(root: str | os.PathLike[str] | None = None) -> Path:
 
 
 def look_for_cifar10() -> Path | None:
-    """The folder with the batches where `load_cifar10` finds it without downloading, or None."""
+    """The folder with the batches if `load_cifar10` can find it without downloading, or None."""
     named = os.environ.get(VARIABLE)
     folders = _itself_or_inside(named) if named else []
     found = _first_with_batches([*folders, *(folder / FOLDER for folder in COURSE_FOLDERS)])
     if found is None and not named:
-        from thinnet.data import download  # its imports take longer than all of ours
+        from thinnet.data import download  # its imports take longer than all others here
 
         found = _first_with_batches([download.cache_folder() / FOLDER])
     return found
 
 
 def _downloaded() -> Path:
-    """The folder with the batches, downloaded to where the variable says, or into the user's cache."""
+    """The folder with the batches, downloaded to the folder that the variable names, or into the user's cache."""
     from thinnet.data import download
 
     named = os.environ.get(VARIABLE)
@@ -194,7 +194,7 @@ def _itself_or_inside(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def _first_with_batches(folders: Sequence[Path]) -> Path | None:
-    """The first folder with any of the files: if others are missing, the reader will say which."""
+    """The first folder with any of the files; if others are missing, reading reports which."""
     for folder in folders:
         if any(os.path.exists(folder / name) for name in (*TRAIN_FILES, *TEST_FILES)):
             return folder
@@ -204,12 +204,12 @@ def _first_with_batches(folders: Sequence[Path]) -> Path | None:
 def _read_rows(
     folder: Path, names: Sequence[str], parts: Sequence[slice], files: dict[bytes, str], wanted: int | None = None
 ) -> tuple[list[tuple[AnyArray, IntArray]], int]:
-    """Parts of the rows of the files together, one file in memory at a time; and how many rows there are.
+    """Parts of the rows of all files together, with one file in memory at a time; and the number of rows.
 
-    No more files are read than have the first `wanted` rows, None for all. `files` are those that were read already, by
-    what is in them; DataError if one comes again under another name, as if its rows were others.
+    Reading stops after the first `wanted` rows, None for all. `files` maps the content of files already read to their
+    names; DataError if the same content comes again under another name.
     """
-    # A little more than the rows there are, since the files hold labels too, and none is passed over for being short.
+    # An upper bound on the number of rows: files also hold labels, and + 1 makes sure that even short files are read.
     most = sum(file_size(folder / name, EXPECTED, FIX) // NUM_FEATURES + 1 for name in names)
     last = most if wanted is None else min(most, wanted)
     ranges = [range(last)[part] for part in parts]
@@ -240,7 +240,7 @@ def _decode(path: Path) -> tuple[AnyArray, IntArray]:
     if not isinstance(X, np.ndarray) or X.dtype != np.uint8 or X.ndim != 2 or X.shape[1] != NUM_FEATURES:
         came = f"{X.dtype} of shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
         raise damaged(path, f"a batch whose data is uint8 of shape (N, {NUM_FEATURES})", came, FIX)
-    if isinstance(labels, np.ndarray):  # where somebody wrote the batch anew
+    if isinstance(labels, np.ndarray):  # if someone rewrote the batch
         labels = labels.tolist()
     if not isinstance(labels, list) or len(labels) != len(X):
         came = f"{len(labels):,}" if isinstance(labels, list) else type(labels).__name__
@@ -253,7 +253,7 @@ def _decode(path: Path) -> tuple[AnyArray, IntArray]:
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    """The names in the folder's own file, or the known ones where it has none."""
+    """The names in the folder's own file, or the standard ones if it has none."""
     path = folder / META_FILE
     if not os.path.exists(path):
         return CLASS_NAMES

@@ -1,4 +1,4 @@
-"""Dataset: the arrays of a data set, its splits, and how a row becomes the input of a net."""
+"""Dataset: the arrays of a data set, its splits, and the standardization of its rows."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from thinnet.targets import as_values
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 STANDARDIZATIONS = ("none", "mean", "feature", "global")
-ROWS_AT_ONCE = 4096  # rows turned into floats together wherever a whole split is read
+ROWS_AT_ONCE = 4096  # rows converted to floats at a time when a whole split is read
 
 
 @knows_arguments
 @dataclass(frozen=True, eq=False)
 class Dataset(Known):
-    r"""Train, validation and test arrays, kept small and turned into floats a minibatch at a time.
+    r"""Training, validation and test arrays, stored compactly and converted to floats one minibatch at a time.
 
-    A row reaches the net as ``(row - shift) * scale``; `standardized` sets the two from the training rows.
+    The net gets a row as ``(row - shift) * scale``; `standardized` computes the two from the training rows.
 
     Args:
-        X_train: (N, D) or (N, ...) array of real numbers of any dtype, kept as uint8, float32 or float64, whichever is
-            the narrowest that holds them; anything after the first axis is flattened.
-        y_train: (N,) labels: whole numbers from 0, of any dtype, or text, which is kept as its number in the order of
-            `class_names`, or of the alphabet; nets that train on it answer with the text.
+        X_train: (N, D) or (N, ...) array of real numbers of any dtype, stored as the narrowest of uint8, float32 and
+            float64 that holds its dtype; axes after the first are flattened.
+        y_train: (N,) labels: whole numbers from 0, of any dtype, or text, which is stored as numbers in the order of
+            `class_names`, or else in alphabetical order; nets trained on it predict the text.
             For regression (N,) or (N, C) numbers; (N,) become (N, 1).
         X_val, y_val, X_test, y_test: the same for the other splits; leave out those that you do not have.
-        name: what to call the data set in reports.
-        class_names: one name a class, in the order of the labels; where labels are text and it is empty, their texts.
-        image_shape: the shape that a row had before it was flattened, such as ``(3, 32, 32)``; by default X_train's.
-        shift, scale: numbers, or (D,) arrays; rows are shifted and scaled in float64, whatever comes out.
-        weights: (N,) numbers >= 0, how often each training row counts in the loss; None for once.
+        name: the name of the data set in reports.
+        class_names: one name per class, in the order of the labels; by default the texts if labels are text.
+        image_shape: the shape of a row before it was flattened, such as ``(3, 32, 32)``; by default X_train's.
+        shift, scale: numbers, or (D,) arrays; rows are always shifted and scaled in float64, then cast.
+        weights: (N,) numbers >= 0, the weight of each training row in the loss; None for all ones.
         share: which rows of a larger data set these are, if several processes share it; see `shared`.
-        augmentation: what happens to training rows in minibatches; see `augmented`.
+        augmentation: how training rows are augmented in minibatches; see `augmented`.
 
     Attributes:
-        text_labels: whether labels were given as text; `y_train` and the others have their numbers then.
+        text_labels: whether labels were given as text; if so, `y_train` and the others hold their numbers.
 
     Raises:
-        DataError: if arrays do not fit together, hold NaN or infinity, or no real numbers.
+        DataError: if arrays do not fit together, contain NaN or infinity, or are not real numbers.
 
     >>> data = Dataset(np.array([[0, 10], [4, 30]], np.uint8), np.array([0, 1]))
     >>> X, y = data.standardized("mean").batch("train", [1])
@@ -80,7 +80,7 @@ class Dataset(Known):
     text_labels: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        vars(self).update(checked_fields(self))  # which is frozen for all others
+        vars(self).update(checked_fields(self))  # the dataclass is frozen, so attributes cannot be set
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {self.num_rows(split)}" for split in SPLITS)
@@ -94,9 +94,9 @@ class Dataset(Known):
 
     @property
     def num_classes(self) -> int:
-        """The number of classes: of the names if there are any, else one more than the largest label.
+        """The number of classes: the number of names if there are any, else one more than the largest label.
 
-        For regression the number of targets.
+        For regression, the number of targets.
         """
         if self.y_train.ndim == 2:
             return int(self.y_train.shape[1])
@@ -105,17 +105,17 @@ class Dataset(Known):
         return len(self.class_names) or int(self.y_train.max(initial=-1)) + 1
 
     def num_rows(self, split: str) -> int:
-        """How many rows a split has; 0 where it is absent."""
+        """The number of rows of a split; 0 if it is absent."""
         X = getattr(self, f"X_{check_choice('split', split, SPLITS)}")
         return 0 if X is None else int(X.shape[0])
 
     def total_rows(self, split: str) -> int:
-        """How many rows a split has on all processes together; `num_rows` where the data set is not shared."""
+        """The number of rows of a split on all processes together; `num_rows` if the data set is not shared."""
         return self.num_rows(split) if self.share is None else self.share.totals[check_choice("split", split, SPLITS)]
 
     def held(self, split: str, rows: IntArray | list[int]) -> tuple[IntArray, IntArray]:
-        """Which of the rows of a split with these (N,) numbers among all processes' rows are here: their positions in
-        `rows`, and their numbers here."""
+        """Which of these rows of a split, numbered across all processes, are on this one: positions in `rows`, and
+        local row numbers."""
         numbers, own = checked_row_numbers(rows, self.total_rows(split)), self.own_rows(split)
         positions = np.flatnonzero((numbers >= own.start) & (numbers < own.stop))
         return positions, numbers[positions] - own.start
@@ -140,15 +140,15 @@ class Dataset(Known):
 
         Args:
             split: ``"train"``, ``"val"`` or ``"test"``.
-            rows: row numbers, from the end if they are negative; a slice; or which rows, as truth values.
-            dtype: of the rows that come out.
+            rows: row numbers, negative ones counted from the end; a slice; or a boolean mask.
+            dtype: the dtype of the returned rows.
 
         Returns:
-            X (N, D) of `dtype`, and y (N,) or (N, C) as it is kept.
+            X (N, D) of `dtype`, and y (N,) or (N, C) as it is stored.
 
         Raises:
-            ArgumentError: if there are no such rows, or the dtype is none of floats.
-            DataError: if the data set has no such split, or a number of its rows is beyond `dtype`.
+            ArgumentError: if there are no such rows, or the dtype is not a float type.
+            DataError: if the data set has no such split, or a number in its rows is too large for `dtype`.
         """
         y = self.labels(split)
         index = checked_index(rows, len(y))
@@ -158,7 +158,7 @@ class Dataset(Known):
     def augmented_batch(
         self, rows: IntArray, dtype: Any = np.float32, *, seed: int, step: int, epoch: int
     ) -> tuple[FloatArray, AnyArray]:
-        """As `batch` for training rows, augmented as in the minibatch of this seed, step and epoch."""
+        """Like `batch` for training rows, but augmented as in the minibatch of this seed, step and epoch."""
         X, y = self.batch("train", rows, dtype)
         if not self.augmentation:
             return X, y
@@ -175,7 +175,7 @@ class Dataset(Known):
         return rows.copy() if rows is X else rows
 
     def check_range(self, dtype: Any) -> None:
-        """Check that all rows, as they reach the net, stay within `dtype`: a column's ends show it.
+        """Check that all rows, once standardized, fit in `dtype`; each column's minimum and maximum are enough to know.
 
         Raises:
             DataError: if they do not; it names the column.
@@ -186,7 +186,7 @@ class Dataset(Known):
                 self._shifted(f"X_{split}", np.stack([X.min(axis=0), X.max(axis=0)]), dtype)
 
     def with_values(self) -> Dataset:
-        """The same data set with its (N,) labels as the (N, 1) values that a loss on values takes."""
+        """The same data set with its (N,) labels as (N, 1) values, for losses on values."""
         targets = {f"y_{split}": as_values(self.labels(split)) for split in SPLITS if self.num_rows(split)}
         return self._with(**targets)
 
@@ -195,16 +195,16 @@ class Dataset(Known):
 
         Args:
             method: ``"mean"`` subtracts the mean of each feature, as the courses do; ``"feature"`` also divides
-                by the feature's standard deviation (features that are constant but for the last digit are only
+                by the feature's standard deviation (features that are constant up to the last digit are only
                 shifted); ``"global"`` uses one mean and one standard deviation for all features; ``"none"`` leaves
-                rows as they are.
-            gather: where the data set is shared between processes, all of which call this: what gives each of them a
-                list of what all have, in the order of their ranks, such as the ``allgather`` of mpi4py's communicators.
+                rows unchanged.
+            gather: for a data set shared between processes, all of which must call this: a function that gives each a
+                list of all processes' values in rank order, such as the ``allgather`` of an mpi4py communicator.
 
         Raises:
-            ArgumentError: if the method is none of these, or `gather` is not that of the processes that share the data.
-            DataError: if there is no training row to standardize with, or a column is too wide or too narrow for
-                float64; large and tiny ones are not.
+            ArgumentError: if the method is unknown, or `gather` does not belong to the processes that share the data.
+            DataError: if there are no training rows, or a column's range or standard deviation is beyond float64;
+                large and tiny values alone are fine.
         """
         check_choice("method", method, STANDARDIZATIONS)
         gather = checked_gather(gather, self.share)
@@ -224,17 +224,17 @@ class Dataset(Known):
         cutout: int = 0,
         image_shape: tuple[int, ...] | None = None,
     ) -> Dataset:
-        """The same data set, whose training images change anew in each step of training, and nowhere else.
+        """The same data set, with training images augmented differently in each training step.
 
-        Rows are augmented where a minibatch of training takes them, neither where they are evaluated nor in the other
-        splits; what happens to them, and from where that is, says `thinnet.data.augmentation`.
+        Rows are augmented only in training minibatches, not in evaluation and not in other splits. For details and
+        sources see `thinnet.data.augmentation`.
 
         Args:
             flip, translate, padding_mode, cutout: as for `thinnet.data.augmentation.Augmentation`.
             image_shape: (channels, height, width), or (height, width); by default the data set's own.
 
         Raises:
-            ArgumentError: if an argument is outside its limits, or the shape of the images is not known.
+            ArgumentError: if an argument is outside its limits, or the image shape is unknown.
 
         >>> data = Dataset(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), np.array([0])).augmented(flip="alternating")
         >>> [data.augmented_batch([0], seed=1, step=0, epoch=epoch)[0].astype(int).tolist() for epoch in (0, 1)]
@@ -246,7 +246,7 @@ class Dataset(Known):
 
     @property
     def standardization(self) -> Standardization | None:
-        """What becomes of a raw row before it reaches a net, for nets that are to do it themselves; None for nothing.
+        """The standardization of raw rows, for nets that should do it themselves; None if rows stay unchanged.
 
         See `thinnet.FullyConnectedNet.save`.
         """
@@ -254,7 +254,7 @@ class Dataset(Known):
         return Standardization(shift, scale) if shift.any() or (scale != 1).any() else None
 
     def fingerprint(self, *, gather: Gather = alone) -> dict[str, str]:
-        """A SHA-256 of each array, with its dtype and shape, and the augmentation: equal for equal data, shared or not.
+        """A SHA-256 of each array, with dtype and shape, and the augmentation; equal for equal data, shared or not.
 
         Args:
             gather: as for `standardized`.
@@ -268,14 +268,14 @@ class Dataset(Known):
         return hashes | ({"augmentation": repr(self.augmentation)} if self.augmentation else {})
 
     def shared(self, rank: int, size: int) -> Dataset:
-        """The share of one of `size` processes: about as many rows of each split as any other has, copied.
+        """The share of one of `size` processes: a copy of about 1 / `size` of the rows of each split.
 
         Args:
             rank: the number of the process, counted from 0.
-            size: how many there are.
+            size: the number of processes.
 
         Raises:
-            ArgumentError: if there is no such process, or this is a share already.
+            ArgumentError: if `rank` is not below `size`, or this is already a share.
 
         >>> data = Dataset(np.arange(10, dtype=np.uint8).reshape(10, 1), np.arange(10))
         >>> [data.shared(rank, 3).y_train.tolist() for rank in range(3)]
@@ -290,11 +290,11 @@ class Dataset(Known):
         return self._with(share=share, **own)
 
     def part_of(self, share: Share) -> Dataset:
-        """The same rows, as the share of one process."""
+        """The same rows, marked as the share of one process."""
         return self._with(share=share)
 
     def own_rows(self, split: str) -> slice:
-        """The numbers of the rows of a split that are here among all processes' rows."""
+        """The rows of a split on this process, as numbers across all processes."""
         here = slice(0, self.num_rows(split))
         return here if self.share is None else self.share.rows(split)
 
@@ -303,7 +303,7 @@ class Dataset(Known):
             raise ArgumentError(f"{what} must be called on a whole data set, got a share of one. Share it afterwards.")
 
     def first(self, num_train: int) -> Dataset:
-        """The same data set with only its first `num_train` training rows, standardized as it was.
+        """The same data set with only its first `num_train` training rows and the same standardization.
 
         Raises:
             ArgumentError: if there are fewer.
@@ -311,7 +311,7 @@ class Dataset(Known):
         return self._with_rows("first", num_train)
 
     def drawn(self, num_train: int, seed: int) -> Dataset:
-        """The same data set with `num_train` of its training rows, drawn without replacement, standardized as it was.
+        """The same data set with `num_train` training rows drawn without replacement, and the same standardization.
 
         Raises:
             ArgumentError: if there are fewer, or the seed is outside its limits.
@@ -326,7 +326,7 @@ class Dataset(Known):
         return self._with_rows("drawn", num_train, order)
 
     def _with_rows(self, what: str, num_train: int, order: IntArray | None = None) -> Dataset:
-        """The same data set with the first training rows of an order, and the weights that belong to them."""
+        """The same data set with the first training rows, in a given order, and their weights."""
         self._check_not_shared(what)
         check_number("num_train", num_train)
         if num_train > self.num_rows("train"):
@@ -338,17 +338,17 @@ class Dataset(Known):
         return self._with(X_train=self.X_train[rows], y_train=self.y_train[rows], weights=weights)
 
     def _with(self, **changes: Any) -> Dataset:
-        """A copy with other fields, which need no check: they come from arrays that were checked."""
+        """A copy with some fields changed, without checks: they come from arrays that were checked."""
         other = copy.copy(self)
         vars(other).update(changes)
         return other
 
     @classmethod
     def from_splits(cls, *splits: tuple[AnyArray, AnyArray], **about: Any) -> Dataset:
-        """A data set of one to three pairs of rows and labels, for training, validation and testing.
+        """A data set from one to three pairs of rows and labels, for training, validation and testing.
 
-        A pair is an (N, D) or (N, ...) array and an (N,) or (N, C) one, of the dtypes that `Dataset` takes; one of no
-        rows is none. `about` are other arguments of `Dataset`. DataError if they are no pairs, or do not fit together.
+        A pair is an (N, D) or (N, ...) array and an (N,) or (N, C) one, as `Dataset` takes them; an empty validation or
+        test pair is ignored. `about` are other arguments of `Dataset`. DataError if pairs are invalid or do not match.
 
         >>> Dataset.from_splits((np.eye(3), [0, 1, 2]), (np.ones((1, 3)), [2]), name="corners")
         <Dataset corners: train 3, val 1, test 0; 3 features of float64>
@@ -362,7 +362,7 @@ class Dataset(Known):
         """A data set from the courses' dict with keys ``X_train``, ``y_train``, ``X_val`` and so on.
 
         Raises:
-            DataError: if it is no such dict, a key looks misspelled, or the arrays do not fit together.
+            DataError: if it is not such a dict, a key looks misspelled, or the arrays do not fit together.
         """
         checking.check_keys(data, list(ARRAYS))
         given = {key: data[key] for key in ARRAYS if key in data}

@@ -19,21 +19,21 @@ FILE = "datasets/data/digits.csv.gz"  # in scikit-learn's folder
 def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: int = 400, seed: int = 0) -> Dataset:
     """Handwritten digits of 8 x 8 pixels, shuffled and split; nothing is downloaded.
 
-    The validation and test rows depend on `num_val`, `num_test` and `seed` only, not on `num_train`.
+    The validation and test rows depend only on `num_val`, `num_test` and `seed`, not on `num_train`.
 
     Args:
-        num_train: how many images to train with; ``None`` for all that are left over, 997 by default.
-        num_val: how many images are for validation.
-        num_test: how many images are for testing.
-        seed: which shuffle.
+        num_train: the number of training images; ``None`` for all that are left, 997 by default.
+        num_val: the number of validation images.
+        num_test: the number of test images.
+        seed: the seed of the shuffle.
 
     Returns:
         A `Dataset`: rows of 64 uint8 pixels from 0 (white) to 16 (black); labels int64 from 0 to 9.
 
     Raises:
         MissingExtraError: if scikit-learn is not installed.
-        DataError: if there are fewer images than asked for.
-        ArgumentError: if a number of images or the seed is not a whole number in its limits.
+        DataError: if there are fewer images than requested.
+        ArgumentError: if a number of images or the seed is not a whole number within its limits.
 
     Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998, by way of scikit-learn.
 
@@ -53,7 +53,7 @@ def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: i
 
 
 def _read() -> tuple[AnyArray, AnyArray]:
-    """All pixels and labels, from the file itself: importing scikit-learn takes longer than a short training."""
+    """All pixels and labels, read directly from the file: importing scikit-learn takes longer than a short training."""
     found = importlib.util.find_spec("sklearn")
     for folder in (found and found.submodule_search_locations) or ():
         if (path := Path(folder, FILE)).is_file():

@@ -1,4 +1,4 @@
-"""Fetch a data set's archive and put its folder in place: checked, whole, or not at all."""
+"""Download a data set's archive and install its folder: checked and complete, or not at all."""
 
 import hashlib
 import os
@@ -15,12 +15,12 @@ from thinnet.data.files import LARGEST_FILE
 from thinnet.data.files import Archive as Archive
 from thinnet.errors import DataError
 
-PIECE = 2**18  # bytes that come at once
+PIECE = 2**18  # bytes per chunk
 LARGEST_DOWNLOAD = 2**30  # bytes; the largest archive has 170 million
 
 
 def cache_folder() -> Path:
-    """Where downloads go when no folder is named: the user's cache."""
+    """Where downloads go if no folder is given: the user's cache."""
     import pooch
 
     return Path(pooch.os_cache("thinnet"))
@@ -29,8 +29,8 @@ def cache_folder() -> Path:
 def fetch_folder(archive: Archive, parent: Path) -> Path:
     """Download `archive` and put its folder into `parent`; return the folder's path.
 
-    Everything happens in a temporary folder beside the final place, which is removed whatever happens. The last step
-    is one rename, so that a folder that exists is whole. Where another process was quicker, its folder is used.
+    All work is done in a temporary folder next to the final one, which is always removed. The last step is a single
+    rename, so a folder that exists is complete. If another process was faster, its folder is used.
     """
     final = parent / archive.folder
     try:
@@ -38,7 +38,7 @@ def fetch_folder(archive: Archive, parent: Path) -> Path:
         with tempfile.TemporaryDirectory(prefix=f".{archive.folder}-", dir=parent) as work:
             packed = _download(archive, Path(work))
             unpacked = Path(work, archive.folder)
-            unpacked.mkdir()  # with the permissions that the umask gives, unlike the temporary folder
+            unpacked.mkdir()  # with permissions from the umask, unlike the temporary folder
             _unpack(packed, archive, unpacked)
             _put(unpacked, final, archive)
     except (OSError, ValueError) as error:
@@ -68,12 +68,12 @@ def _download(archive: Archive, work: Path) -> Path:
     )
     try:
         return Path(registry.fetch(name, downloader=downloader))
-    except ValueError as error:  # what pooch raises where the hash differs
+    except ValueError as error:  # pooch raises it if the hash differs
         raise ValueError(f"in {archive.attempts} attempts no download had the MD5 sum {archive.md5}") from error
 
 
 def _guarded(response: Any, **options: Any) -> None:
-    """Free the connection of an answer whose content nobody will read; let no other one go on for ever."""
+    """Close the connection of a failed response; limit the size of any other, so that it cannot go on forever."""
     if not response.ok:
         response.close()
         return
@@ -92,7 +92,7 @@ def _guarded(response: Any, **options: Any) -> None:
 
 
 def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
-    """Write the members that are needed, and no others, under names of our own choosing."""
+    """Write only the members that are needed, under our own file names."""
     names = {f"{archive.folder}/{name}": name for name in archive.members}
     try:
         with tarfile.open(packed, "r:gz") as tar:
@@ -112,7 +112,7 @@ def _unpack(packed: Path, archive: Archive, folder: Path) -> None:
 
 
 def _check_members(folder: Path, archive: Archive) -> None:
-    """Raise ValueError unless a folder has the archive's files, each with the MD5 sum that it should have."""
+    """Raise ValueError unless a folder has all of the archive's files, each with the right MD5 sum."""
     missing = [name for name in archive.members if not (folder / name).is_file()]
     if missing:
         raise ValueError(f"the archive lacks the regular files {', '.join(missing)}")
@@ -124,7 +124,7 @@ def _check_members(folder: Path, archive: Archive) -> None:
 
 
 def _put(unpacked: Path, final: Path, archive: Archive) -> None:
-    """Move a folder into its place, unless another process has just put the same there."""
+    """Move a folder to its final place, unless another process has just put the same one there."""
     try:
         os.replace(unpacked, final)
     except OSError as error:

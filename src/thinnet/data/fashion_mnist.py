@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 70,000 gray images of clothes, 28 x 28 pixels, in ten classes."""
+"""Fashion-MNIST: 70,000 grayscale images of clothes, 28 x 28 pixels, in ten classes."""
 
 import os
 from pathlib import Path
@@ -25,21 +25,21 @@ FIX = "Take the four files from https://github.com/zalandoresearch/fashion-mnist
 def load_fashion_mnist(
     root: str | os.PathLike[str], *, num_train: int = 55000, num_val: int = 5000, num_test: int | None = None
 ) -> Dataset:
-    """Fashion-MNIST from its four IDX files, its pixels kept as uint8.
+    """Fashion-MNIST from its four IDX files, with pixels kept as uint8.
 
     Args:
         root: the folder with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
-            and ``t10k-labels-idx1-ubyte``, each plain or gzipped with the ending ``.gz``.
+            and ``t10k-labels-idx1-ubyte``, each plain, or gzipped with the extension ``.gz``.
         num_train: how many of the 60,000 training images to train with: the first ones.
-        num_val: how many of those that follow are for validation.
-        num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all of them.
+        num_val: how many of the images after those to validate with.
+        num_test: how many of the 10,000 test images to test with: the first ones; ``None`` for all.
 
     Returns:
         A `Dataset`: rows of 784 uint8 pixels; labels int64 from 0 to 9.
 
     Raises:
-        DataError: if a file is missing (then a `FileNotFoundError` too) or damaged, or there are fewer images
-            than asked for.
+        DataError: if a file is missing (then also a `FileNotFoundError`) or damaged, or there are fewer images
+            than requested.
         ArgumentError: if a number of images is not a whole number.
 
     Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST", 2017, arXiv 1708.07747.
@@ -66,7 +66,7 @@ def load_fashion_mnist(
 
 
 def _read_pair(root: Path, prefix: str) -> tuple[AnyArray, IntArray]:
-    """The images and the labels of one split."""
+    """The images and labels of one split."""
     images, labels = _find(root, IMAGES.format(prefix)), _find(root, f"{prefix}-labels-idx1-ubyte")
     X, y = read_idx(images), read_idx(labels)
     if X.shape[1:] != (28, 28):

@@ -1,4 +1,4 @@
-"""What a data set is given, checked and as it is kept: the arrays of its splits, names of classes, weights."""
+"""Checks a data set's fields and converts them to their stored form: the splits' arrays, class names, weights."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ARRAYS = {f"{part}_{split}": split for split in SPLITS for part in "Xy"}  # fiel
 
 
 def checked_fields(data: Any) -> dict[str, Any]:
-    """The fields of a new `Dataset` that are kept otherwise than they were given; DataError where they do not fit."""
+    """The fields of a new `Dataset` in the form in which they are stored; DataError if they do not fit together."""
     if data.X_train is None and data.y_train is None:
         raise DataError("X_train and y_train must be arrays, got None. Give the training rows and their labels.")
     given = [split for split in SPLITS if _has(data, split)]

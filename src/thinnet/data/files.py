@@ -1,4 +1,4 @@
-"""What is known of an archive; reading small binary files, and the one form that complaints about them take."""
+"""Descriptions of archives; reading small binary files, with error messages in one form."""
 
 import os
 import stat
@@ -10,9 +10,9 @@ from pathlib import Path
 from thinnet.checks import nearest
 from thinnet.errors import DataError, MissingDataError
 
-LARGEST_FILE = 2**28  # bytes; the largest file that these readers are for has 157 million
+LARGEST_FILE = 2**28  # bytes; the largest file that we need to read has 157 million
 
-LONGEST_HEAD = 512  # bytes, by which `looks_like` knows a file
+LONGEST_HEAD = 512  # bytes that `looks_like` needs to recognize a file
 ZIP = "a zip archive"
 SIGNATURES = {
     b"PK\x03\x04": ZIP,
@@ -34,9 +34,9 @@ SIGNATURES = {
 
 @dataclass(frozen=True)
 class Archive:
-    """A gzipped tar archive on a server, and the MD5 sums of what is needed of it.
+    """A gzipped tar archive on a server, and the MD5 sums of the files we need from it.
 
-    The sums are the publisher's own. They guard against damage; the reader of the files guards against malice.
+    The sums are the publisher's own. They guard against damage; the code that reads the files guards against malice.
     """
 
     url: str
@@ -48,14 +48,14 @@ class Archive:
 
 
 def looks_like(head: bytes) -> str:
-    """What a file with these first bytes, `LONGEST_HEAD` of them or all, seems to be."""
+    """What a file seems to be, given its first `LONGEST_HEAD` bytes, or all if it is shorter."""
     if not head:
         return "an empty file"
     for signature, kind in SIGNATURES.items():
         if head.startswith(signature):
             return kind
     try:
-        text = head[:-3].decode() + head[-3:].decode(errors="ignore")  # which may end inside of a character
+        text = head[:-3].decode() + head[-3:].decode(errors="ignore")  # the end may be in the middle of a character
     except UnicodeDecodeError:
         text = ""
     lines = text.lstrip("\ufeff \t\r\n").splitlines()
@@ -72,19 +72,19 @@ def damaged(path: Path, expected: str, got: str, fix: str) -> DataError:
 
 
 def looked_for(path: Path) -> str:
-    """Where what is not there was looked for, and what there is of nearly its name, there or in a folder there."""
+    """Where a missing file was looked for, and a similar name there or in a subfolder; or which folder is missing."""
     whole, there = path.absolute(), next(filter(os.path.isdir, path.absolute().parents))
     if there != whole.parent:
         return f"There is no folder {there / whole.relative_to(there).parts[0]}."
     inside = next(
         (f"Did you mean '{one.parent.name}/{one.name}'?" for one in there.glob(f"*/{escape(path.name)}*")), ""
     )
-    others = {one.name for one in there.glob("*")} - {path.name}  # which may be a link that leads nowhere
+    others = {one.name for one in there.glob("*")} - {path.name}  # the name itself may be a broken link
     return f"It was looked for in {there}. {inside or nearest(path.name, sorted(others))}".rstrip()
 
 
 def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its path.") -> DataError:
-    """The error for a file that the system does not let us read; `fix` is for one that is not there."""
+    """The error for a file that cannot be read; `fix` is for a missing one."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return MissingDataError(f"{path} must be {expected}, got no such file. {fix} {looked_for(path)}")
     if path.is_dir():
@@ -94,14 +94,14 @@ def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its 
 
 
 def file_size(path: Path, expected: str, fix: str) -> int:
-    """The bytes in a file; DataError if it is missing, no regular file, too large to be meant, or out of reach."""
+    """A file's size in bytes; DataError if it is missing, not a regular file, implausibly large, or inaccessible."""
     try:
         status = path.stat()
     except OSError as error:
         raise unreadable(path, expected, error, fix) from error
     if stat.S_ISDIR(status.st_mode):
         raise damaged(path, expected, "a directory", "Name the file itself.")
-    if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device could wait or go on for ever
+    if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device could block or never end
         raise damaged(path, expected, "something that is not a regular file", fix)
     if status.st_size > LARGEST_FILE:
         raise damaged(path, expected, f"{status.st_size:,} bytes, more than {LARGEST_FILE:,}", fix)
@@ -109,7 +109,7 @@ def file_size(path: Path, expected: str, fix: str) -> int:
 
 
 def read_bytes(path: Path, expected: str, fix: str) -> bytes:
-    """The whole of a file; DataError where `file_size` raises one, or if reading fails."""
+    """The content of a file; DataError as from `file_size`, or if reading fails."""
     file_size(path, expected, fix)
     try:
         return path.read_bytes()

@@ -1,4 +1,4 @@
-"""IDX files, the form in which MNIST and Fashion-MNIST are published, plain or gzipped."""
+"""IDX files, the format in which MNIST and Fashion-MNIST are published, plain or gzipped."""
 
 import gzip
 import math
@@ -23,18 +23,18 @@ MOST_DIMENSIONS = 4
 def read_idx(path: str | os.PathLike[str]) -> AnyArray:
     """The array in an IDX file: two zero bytes, a code for uint8, the number of dimensions, their sizes, the values.
 
-    Whether the file is gzipped is seen from its content, since browsers like to unpack a file and keep its name.
+    Gzip is recognized by content, since browsers may decompress a file but keep its name.
 
     Args:
-        path: of a file such as ``train-images-idx3-ubyte.gz``.
+        path: the path of a file such as ``train-images-idx3-ubyte.gz``.
 
     Returns:
-        uint8 values in the shape that the file names, one to four axes.
+        uint8 values in the shape from the file's header, one to four axes.
 
     Raises:
-        DataError: if the file is not there (then a `FileNotFoundError` too), a folder, empty, damaged, of other values
-            than uint8, or longer or shorter than its header says.
-        ArgumentError: if `path` is no path.
+        DataError: if the file is missing (then also a `FileNotFoundError`), a folder, empty, damaged, not of uint8
+            values, or longer or shorter than its header says.
+        ArgumentError: if `path` is not a path.
 
     Source: Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits", which defines the format.
 
@@ -62,13 +62,13 @@ def read_idx(path: str | os.PathLike[str]) -> AnyArray:
 def _read(file: BinaryIO, path: Path) -> AnyArray:
     shape = _read_shape(file, path)
     count = math.prod(shape)
-    if math.prod(max(size, 1) for size in shape) > LARGEST_FILE:  # before anything of that size is allocated
+    if math.prod(max(size, 1) for size in shape) > LARGEST_FILE:  # before allocating anything of that size
         raise damaged(path, EXPECTED, f"the shape {shape}, which is more than {LARGEST_FILE:,} bytes", FIX)
-    values = file.read(count + 1)  # one more, to see whether the file goes on
+    values = file.read(count + 1)  # one extra byte, to detect a file that is too long
     if len(values) != count:
         came = "more" if len(values) > count else f"{len(values):,}"
         raise damaged(path, f"an IDX file of {count:,} values, for the shape {shape}", came, FIX)
-    return np.frombuffer(values, np.uint8).reshape(shape).copy()  # a copy, so that it can be written to
+    return np.frombuffer(values, np.uint8).reshape(shape).copy()  # a copy, so that it is writable
 
 
 def _read_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:

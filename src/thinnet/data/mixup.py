@@ -1,4 +1,4 @@
-"""Mixup: minibatches whose rows, and what is to be learned from them, are each mixed with another row's."""
+"""Mixup: minibatches in which each row and its target are mixed with those of another row."""
 
 from functools import cached_property
 from typing import Any, Protocol
@@ -9,38 +9,38 @@ from thinnet.data.rows import Rows, inplace_mix
 from thinnet.teams import Team
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-MIXUP_STREAM = 3  # keeps what is drawn here apart from the order of the batches, which has the same seed
+MIXUP_STREAM = 3  # keeps these draws independent of the batch order, which has the same seed
 
 
 class FloatRows(Protocol):
-    """What is mixed: `thinnet.data.rows.RowReader` is one."""
+    """A source of rows to mix, such as `thinnet.data.rows.RowReader`."""
 
     dtype: np.dtype[Any]
     team: Team
 
     @property
     def num_features(self) -> int:
-        """How many numbers a row has."""
+        """The number of columns."""
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """The rows of these numbers, as they are in a step."""
+        """The rows with these numbers, as they are in this step."""
 
 
 class MixedRows:
-    r"""Rows of a reader, each mixed with another one of its minibatch by a share λ that all of them have in common:
+    r"""Rows of a reader, each mixed with another row of its minibatch, with one λ for the whole minibatch:
 
         x ← λ·x + (1 − λ)·x'        y ← λ·y + (1 − λ)·y'        λ ~ Beta(α, α)
 
-    The other row comes from a permutation of the minibatch.  Both it and λ are functions of the seed, the step, and how
-    many rows there are, and of nothing else; rows are augmented before.  Labels become the shares of the classes,
-    (N, C).  Where rows count w times, so does each one's part: the loss, which is linear in the targets, is the sum
-    over the parts.
+    The other rows are a permutation of the minibatch.  The permutation and λ depend only on the seed, the step, and the
+    number of rows; rows are augmented before they are mixed.  Labels become class probabilities, (N, C).  If rows have
+    weights, each part of a mixed row keeps its row's weight: a loss that is linear in the targets is then the weighted
+    sum over the parts.
 
     Args:
-        reader: of float rows, dense or sparse.
-        alpha: α > 0; 0.2 mixes few rows noticeably, and 1 makes all shares alike likely.
-        seed, max_rows: of the minibatches, and the most rows in one.
-        num_classes: C, where targets are labels; None for values.
+        reader: a reader of float rows, dense or sparse.
+        alpha: α > 0; with 0.2, few minibatches are mixed noticeably; with 1, λ is uniform.
+        seed, max_rows: the seed of the minibatches, and the most rows in one.
+        num_classes: C if targets are labels; None for values.
 
     Source: Zhang, Cisse, Dauphin and Lopez-Paz, "mixup: beyond empirical risk minimization", arXiv 1710.09412 (2017).
     """
@@ -50,12 +50,12 @@ class MixedRows:
         self.dtype, self._max_rows = reader.dtype, max_rows
 
     def draw(self, count: int, step: int) -> tuple[float, AnyArray]:
-        """λ, and by which row each of so many is mixed, in a step."""
+        """λ, and the partner of each of `count` rows, in a step."""
         generator = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(MIXUP_STREAM, step)))
         return float(generator.beta(self.alpha, self.alpha)), generator.permutation(count)
 
     def read(self, rows: AnyArray, step: int = 0) -> Rows:
-        """The rows of these numbers, mixed as they are in a step; overwritten by the next call."""
+        """The rows with these numbers, mixed as in this step; overwritten by the next call."""
         X, y, weights = self.reader.read(rows, step)
         share, partners = self.draw(len(rows), step)
         mixed = self._mixed(X, partners, self.dtype.type(share))
@@ -70,7 +70,7 @@ class MixedRows:
         return Rows(mixed, (own * y + other * y[partners]).astype(self.dtype), weights)
 
     def _mixed(self, X: Any, partners: AnyArray, share: Any) -> Any:
-        if not isinstance(X, np.ndarray):  # sparse rows, which mix themselves
+        if not isinstance(X, np.ndarray):  # sparse rows have their own method
             return X.mixed(partners, share)
         out = self._room[: len(X)]
         inplace_mix(X, partners, share, out, self.reader.team)
@@ -78,5 +78,5 @@ class MixedRows:
 
     @cached_property
     def _room(self) -> FloatArray:
-        """For dense rows."""
+        """The output buffer for dense rows."""
         return np.empty((self._max_rows, self.reader.num_features), self.dtype)

@@ -1,7 +1,7 @@
-"""Mean and standard deviation of columns, large or tiny, and of what is divided by where rows are standardized.
+"""Mean and standard deviation of columns of large or tiny numbers, and the factors that standardize rows.
 
-Each column is shifted by its least value and multiplied by a power of two, both free of rounding that would show, so
-that neither squares overflow or vanish nor small differences of large numbers lose their digits.
+Each column is shifted by its minimum and multiplied by a power of two, both without noticeable rounding, so that
+squares do not overflow or underflow, and small differences of large numbers keep their digits.
 """
 
 from typing import Any, NamedTuple
@@ -14,23 +14,23 @@ from thinnet.errors import ArgumentError
 from thinnet.standardization import Standardization
 from thinnet.typing import AnyArray, FloatArray
 
-NUMBERS_AT_ONCE = 2**15  # shifted and scaled together, so that their float64 stay in the cache
+NUMBERS_AT_ONCE = 2**15  # standardized together; few enough that their float64 values stay in the cache
 
 
 class Spans(NamedTuple):
-    """From where to where columns go, (D,) float64 each."""
+    """The minimum, maximum and unit of each column, (D,) float64 each."""
 
     low: FloatArray
     high: FloatArray
-    unit: FloatArray  # the power of two that makes high − low nearly 1
+    unit: FloatArray  # the power of two that scales high − low to nearly 1
 
     def scaled(self, X: AnyArray) -> FloatArray:
-        """Rows of these columns with the spans from 0 to about 1."""
+        """Rows of these columns, scaled to the range from 0 to about 1."""
         return Standardization(self.low, self.unit).rows(X)
 
 
 def spans(name: str, low: AnyArray, high: AnyArray, error: Error) -> Spans:
-    """The spans of columns with these least and greatest values; `error` if one goes further than float64 does."""
+    """The spans of columns with these minima and maxima; `error` if a span overflows float64."""
     with np.errstate(over="ignore"):
         low, high = low.astype(np.float64), high.astype(np.float64)
         span = high - low
@@ -39,7 +39,7 @@ def spans(name: str, low: AnyArray, high: AnyArray, error: Error) -> Spans:
 
 
 def power_of_two(size: AnyArray) -> FloatArray:
-    """What makes `size` at least ½ and less than 1; 1 for 0."""
+    """The power of two that scales `size` to at least ½ and less than 1; 1 for 0."""
     unit: FloatArray = np.ldexp(1.0, -np.clip(np.frexp(size)[1], -1000, 1000))
     return unit
 
@@ -47,12 +47,12 @@ def power_of_two(size: AnyArray) -> FloatArray:
 def inverse_deviation(
     name: str, deviation: FloatArray, columns: Spans, error: Error, where: str | None = None
 ) -> FloatArray:
-    """One over each column's standard deviation; 0 where a column is constant but for the last digit.
+    """One over each column's standard deviation; 0 if a column is constant up to the last digit.
 
-    `error` if that is beyond float64; `where` says in which column, if not by its number.
+    `error` if that overflows float64; `where` names the column if its number does not.
     """
     largest = np.maximum(np.abs(columns.low), np.abs(columns.high))
-    info = np.finfo(np.float64)  # below its smallest normal number, digits are lost to other causes
+    info = np.finfo(np.float64)  # below the smallest normal number, digits are lost for other reasons
     constant = (columns.low == columns.high) | ((deviation <= info.eps * largest) & (largest * info.eps > info.tiny))
     with np.errstate(divide="ignore", over="ignore"):
         inverse: FloatArray = np.where(constant, 0, 1 / np.where(constant, 1, deviation))
@@ -63,7 +63,7 @@ def inverse_deviation(
 def standardized(
     X: AnyArray, how: Standardization, dtype: Any, name: str = "X", error: Error = ArgumentError
 ) -> FloatArray:
-    """A dense matrix of standardized rows, made a few at a time: all of them in float64 would take too much memory.
+    """A dense matrix of standardized rows, computed a few at a time: all in float64 would take too much memory.
 
     `error` if a finite number becomes too large for `dtype`; it names the column.
     """
@@ -78,7 +78,7 @@ def standardized(
 
 
 def overall(mean: FloatArray, deviation: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of all elements together, from those of columns of equal length."""
+    """Mean and standard deviation of all elements, from those of columns of equal length."""
     unit = power_of_two(np.abs(mean).max(initial=0))
     center = (mean * unit).mean() / unit
     unit = power_of_two(max(np.abs(mean - center).max(initial=0), deviation.max(initial=0)))

@@ -1,4 +1,4 @@
-"""A data set in a file of arrays, as ``numpy.savez`` writes it: X_train, y_train, X_val and so on."""
+"""A data set in an ``.npz`` file, as ``numpy.savez`` writes it, with arrays X_train, y_train, X_val and so on."""
 
 import math
 import os
@@ -22,14 +22,14 @@ EXPECTED = "a file of arrays as numpy.savez writes it"
 
 
 def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
-    """The data set of an ``.npz`` file with the keys of `Dataset.from_dict`; DataError if it is no such file.
+    """The data set in an ``.npz`` file with the keys of `Dataset.from_dict`; DataError if it is not such a file.
 
     With `share`, a pair ``(rank, size)``, only the share of one of `size` processes is kept in memory; see
     `Dataset.shared`.
     """
     kind = ""
     try:
-        with path.open("rb") as file:  # which np.load would leave open where the archive is broken
+        with path.open("rb") as file:  # np.load would leave the file open if the archive is broken
             kind = looks_like(file.read(LONGEST_HEAD))
             if kind != ZIP:
                 raise ValueError(kind)
@@ -48,20 +48,20 @@ def load_npz(path: Path, share: tuple[int, int] | None = None) -> Dataset:
 
 
 def _member(loaded: Any, key: str) -> AnyArray | None:
-    """One of the arrays; None for what is no part of a data set."""
+    """One of the arrays; None if the key is not part of a data set."""
     try:
         array = loaded[key] if key in ARRAYS else None
     except ValueError as error:
         if "object" not in str(error).lower():
             raise
-        raise _of_objects(key) from None  # since NumPy's error would advise to load the file unsafely
-    if isinstance(array, bytes):  # as NumPy gives what it does not know
+        raise _of_objects(key) from None  # NumPy's error would suggest loading the file unsafely
+    if isinstance(array, bytes):  # NumPy returns members it does not recognize as bytes
         raise ValueError(f"{key} is not an array")
     return array
 
 
 def _of_objects(key: str) -> DataError:
-    """The error for an array that a file holds as a pickle, which is how NumPy writes the text of data frames."""
+    """The error for an array stored as a pickle, which is how NumPy writes the text of data frames."""
     dtype = "str" if key.startswith("y") else "float"
     return DataError(
         f"{key} must be an array of numbers or of text, got one of Python objects. Write the file again with what "
@@ -70,7 +70,7 @@ def _of_objects(key: str) -> DataError:
 
 
 def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
-    """A share of a file's rows; their targets are read whole first, since the form of each depends on all."""
+    """A share of a file's rows; first, all targets are read, since the encoding of each depends on all."""
     targets, names, is_text = checked_targets(
         {key: _member(loaded, key) for key in loaded.files if key in ARRAYS and key.startswith("y")}
     )
@@ -81,7 +81,7 @@ def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
             own = targets[key][share_of(len(targets[key]), *share)]
             arrays[key] = np.array(names)[own] if is_text else own.copy()
         elif key not in ARRAYS:
-            arrays[key] = None  # so that a key that is misspelled is found
+            arrays[key] = None  # so that misspelled keys are noticed
         else:
             with loaded.zip.open(f"{key}.npy") as file:
                 arrays[key], totals[key.partition("_")[2]] = _read_share(key, file, *share)
@@ -92,7 +92,7 @@ def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
 
 
 def _read_share(key: str, file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
-    """One process's rows of an array, a piece in memory at a time; and how many rows there are."""
+    """One process's rows of an array, read a piece at a time; and the total number of rows."""
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, columns_first, dtype = read_header(file)

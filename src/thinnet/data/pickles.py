@@ -1,9 +1,9 @@
-"""Pickles of a data set, of Python 2 and of any Python 3, read without running anything that they name.
+"""Data set pickles, from Python 2 or any Python 3, read without running anything that they name.
 
-A pickle is a program that may name anything and call it. Here each name that such files have stands for a function of
-this file, and any other name is refused. Refusing names leaves other doors open: a file of a few bytes can ask for
-gigabytes of memo, and a deep tuple used as a key overflows the C stack (python/cpython issues 78837 and 154318). So the
-program's opcodes are read before it starts.
+A pickle is a program that may name anything and call it. Here each name that such files contain is replaced by a
+function of this module, and all other names are refused. That is not enough: a file of a few bytes can request
+gigabytes for the memo, and a deep tuple used as a key overflows the C stack (python/cpython issues 78837 and 154318).
+So the opcodes are checked before any is executed.
 """
 
 import codecs
@@ -19,9 +19,9 @@ import numpy as np
 from thinnet.data.files import LONGEST_HEAD, damaged, looks_like, read_bytes
 from thinnet.typing import AnyArray
 
-MOST_STEPS = 2_000_000  # four times what 50,000 rows with labels and file names take
+MOST_STEPS = 2_000_000  # four times what 50,000 rows with labels and file names need
 LONGEST_NAME = 100
-MOST_TUPLES = 1_000  # that no call takes; an array has four
+MOST_TUPLES = 1_000  # tuples not consumed by calls; an array has four
 TEXTS = {"BINUNICODE", "SHORT_BINUNICODE", "BINSTRING", "SHORT_BINSTRING"}
 TEXTS |= {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"}
 SHARED = TEXTS | {"EMPTY_LIST", "EMPTY_DICT", "GLOBAL", "STACK_GLOBAL", "REDUCE"}
@@ -34,18 +34,18 @@ DTYPES: dict[str, np.dtype[Any]] = {"u1": np.dtype("u1"), "i4": np.dtype("<i4"),
 
 PLAIN_TYPES = {int, bool, bytes, bytearray, str, type(None)}
 
-codecs.lookup("raw-unicode-escape")  # pickletools would import it while it reads a file, and a file runs nothing
+codecs.lookup("raw-unicode-escape")  # otherwise pickletools would import it while reading a file
 
 
 class _RefusedError(Exception):
-    """The pickle holds something that files of this kind do not."""
+    """The pickle contains something that files of this kind do not."""
 
 
 def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
     """The dict in a pickle of protocols 2 to 5: text to numbers, bytes, text, lists of these, or arrays of integers.
 
-    Nothing in the file is ever executed. If it cannot be read, or names anything but arrays, a DataError says what was
-    `expected`, and how to `fix` it.
+    No code in the file is ever executed. If the file cannot be read, or names anything but arrays, a DataError says
+    what was `expected` and how to `fix` it.
     """
     raw = read_bytes(path, expected, fix)
     if not raw.startswith(pickle.PROTO):
@@ -58,17 +58,17 @@ def load_pickle(path: Path, expected: str, fix: str) -> dict[str, Any]:
         return {_text(key): _value(item) for key, item in value.items()}
     except _RefusedError as refusal:
         raise damaged(path, expected, str(refusal), fix) from refusal
-    except Exception as error:  # a damaged program goes wrong in any way
+    except Exception as error:  # a damaged pickle can fail in any way
         raise damaged(path, expected, f"a truncated or damaged pickle ({error})", fix) from error
 
 
 def _check_opcodes(raw: bytes) -> None:
-    """Refuse what the machine of the standard library would run with harm, although it calls nothing.
+    """Refuse opcodes that would do harm in the standard library's unpickler even without a call.
 
-    These are unknown opcodes, places in the memo that are far beyond its size, and tuples that are shared or deep:
-    hashing them would take forever, or overflow the stack.
+    These are unknown opcodes, memo indices far beyond the memo's size, and tuples that are shared or deep: hashing them
+    would take forever, or overflow the stack.
     """
-    shared: dict[Any, bool] = {}  # place in the memo → whether what lies there may be fetched
+    shared: dict[Any, bool] = {}  # memo index → whether its value may be fetched
     before, tuples, place = "", 0, 0
     for step, (opcode, argument, at) in enumerate(pickletools.genops(raw)):
         name, place = opcode.name, at or 0
@@ -89,7 +89,7 @@ def _check_opcodes(raw: bytes) -> None:
 class _Reader(pickle.Unpickler):
     def __init__(self, raw: bytes) -> None:
         super().__init__(io.BytesIO(raw), encoding="bytes")
-        self.unencoded = len(raw)  # bytes that encoding may still make; text that is shared must not multiply them
+        self.unencoded = len(raw)  # bytes that encoding may still produce; shared text must not multiply them
         self.known: dict[str, Callable[..., Any]] = {
             "numpy.dtype": _Dtype,
             "numpy.ndarray": lambda *shape: None,  # named, but not called
@@ -107,7 +107,7 @@ class _Reader(pickle.Unpickler):
             raise _RefusedError(f"a pickle that names {called[:LONGEST_NAME]!r}") from None
 
     def encode(self, text: str, encoding: str) -> bytes:
-        """Python 3 writes bytes so in protocol 2."""
+        """Stands for `codecs.encode`: Python 3 writes bytes this way in protocol 2."""
         self.unencoded -= len(text)
         if _text(encoding) != "latin1" or self.unencoded < 0:
             raise _RefusedError("text in an encoding other than latin1, or more of it than the file is long")
@@ -115,7 +115,7 @@ class _Reader(pickle.Unpickler):
 
 
 class _Named:
-    """What a name stands for: it can be called, and its state cannot be set."""
+    """The replacement for a name: it can be called, but its state cannot be set."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -141,7 +141,7 @@ class _Dtype:
 
 
 class _Array:
-    """Stands for an array, which gets its values after it was made."""
+    """Stands for an array, which gets its values after it is created."""
 
     def __init__(self, values: AnyArray | None = None) -> None:
         self.values = values
@@ -158,7 +158,7 @@ def _array(values: bytes, dtype: _Dtype, shape: tuple[int, ...], order: Any) -> 
 
 
 def _value(item: Any) -> Any:
-    """What a caller gets of a value in the dict: none of the things here that stand for others."""
+    """A value of the dict as callers get it: plain values and arrays, never one of our stand-ins."""
     if isinstance(item, _Array) and item.values is not None:
         return item.values
     for kind in {type(part) for part in (item if isinstance(item, list) else [item])} - PLAIN_TYPES:

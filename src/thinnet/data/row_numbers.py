@@ -1,4 +1,4 @@
-"""Row numbers: which rows of a split are asked for."""
+"""Row numbers: checks which rows of a split are requested."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,7 +12,7 @@ from thinnet.typing import AnyArray, IntArray
 
 
 def checked_index(rows: Any, num_rows: int) -> Any:
-    """A slice, row numbers or truth values that NumPy takes as an index of so many rows; None stands for all rows."""
+    """A slice, row numbers or a boolean mask, checked as a NumPy index into `num_rows` rows; None means all rows."""
     if rows is None:
         return slice(None)
     if isinstance(rows, slice):
@@ -38,7 +38,7 @@ def checked_index(rows: Any, num_rows: int) -> Any:
 
 
 def _fix(numbers: AnyArray) -> str:
-    """What to write in place of numbers that are none of rows."""
+    """What to write instead of numbers that are not row numbers."""
     if numbers.dtype.kind not in "iuf":
         return "Leave it out for all rows."
     if not (np.isfinite(numbers).all() and (numbers == np.trunc(numbers)).all()):
@@ -50,7 +50,7 @@ def _fix(numbers: AnyArray) -> str:
 
 
 def checked_row_numbers(rows: Any, num_rows: int) -> IntArray:
-    """Row numbers from 0 on, of whatever `checked_index` takes."""
+    """Nonnegative row numbers, from anything that `checked_index` takes."""
     index = checked_index(rows, num_rows)
     if isinstance(index, slice) or index.dtype.kind == "b":
         index = np.arange(num_rows)[index]

@@ -1,4 +1,4 @@
-"""RowReader: minibatches of a split, standardized into a buffer that is used again and again."""
+"""RowReader: minibatches of a split, standardized into a reusable buffer."""
 
 from functools import cache, cached_property
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 
 class Rows(NamedTuple):
-    """Some rows, as a net takes them, with their labels and how often each counts; None for once."""
+    """Rows as a net takes them, with their labels and weights; None for weights of one."""
 
     X: Any
     y: AnyArray
@@ -24,15 +24,15 @@ class Rows(NamedTuple):
 
 
 class RowReader:
-    """Reads rows of one split into a buffer of its own: a fast `Dataset.batch`.
+    """Reads rows of one split into its own buffer: a fast `Dataset.batch`.
 
     Args:
-        data: where the rows are.
+        data: the data set.
         split: ``"train"``, ``"val"`` or ``"test"``.
-        max_rows: the most rows that are read at once.
-        dtype: of the rows that come out.
-        order: the minibatches of training that are read, which are augmented where the data set says so; other rows
-            than these never are.
+        max_rows: the most rows to read at once.
+        dtype: the dtype of the rows read.
+        order: the order of the minibatches, when reading them for training, with augmentation if the data set has it;
+            None to read rows without augmentation.
         team: the threads that may share the work.
 
     Raises:
@@ -64,21 +64,21 @@ class RowReader:
 
     @property
     def num_features(self) -> int:
-        """How many numbers a row has."""
+        """The number of columns."""
         return self.data.num_features
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
-        """The rows of these numbers, as they are in a step, overwritten by the next call; and their labels.
+        """The rows with these numbers, as they are in this step, overwritten by the next call; and their labels.
 
-        ArgumentError if there are no such rows, or more than `max_rows` are asked for.
+        ArgumentError if there are no such rows, or more than `max_rows` are requested.
         """
         if len(rows) > len(self._X):
             raise ArgumentError(f"rows must be at most {len(self._X)}, max_rows, got {len(rows)}. Ask for fewer.")
         X = self._X[: len(rows)]
         try:
-            y = self._labels.take(rows, 0)  # which looks at what the kernel trusts
+            y = self._labels.take(rows, 0)  # checks the row numbers, which the kernel does not
         except (IndexError, TypeError):
-            checked_index(rows, len(self._labels))  # which says in words what is wrong
+            checked_index(rows, len(self._labels))  # raises a clearer error
             raise
         if kernels.available():
             self._read_by_kernel(rows, step, X)
@@ -119,14 +119,14 @@ class RowReader:
 
 def inplace_mix(X: FloatArray, partners: IntArray, share: Any, out: FloatArray, team: Team = ONE_THREAD) -> None:
     """out = share · X + (1 − share) · X[partners]."""
-    other_share = type(share)(1 - share)  # which NumPy 1 makes a float64, and the kernel computes in it
+    other_share = type(share)(1 - share)  # a float64 in NumPy 1, which would make the kernel use float64
     if not kernels.available():
         out[...] = share * X + other_share * X[partners]
     else:
         share_out(team, X.size, _compiled().mixed_rows, X, partners, share, other_share, out)
 
 
-@cache  # an import statement in each step takes longer than a small step's reading
+@cache  # in each step, an import statement would take longer than reading a small minibatch
 def _compiled() -> Any:
     """The kernels that read rows; they need Numba."""
     from thinnet.kernels import batch

@@ -1,4 +1,4 @@
-"""Shares: which rows of a data set each of several processes has, and sums over all rows that do not depend on it."""
+"""Shares: which rows of a data set each process has, and sums over all rows that do not depend on the shares."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from thinnet.data.moments import Spans, inverse_deviation, overall, spans
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
-# A share is a run of whole blocks, and sums and hashes are taken block by block: the same for any number of processes.
+# A share is a run of whole blocks; sums and hashes go block by block, so the number of processes does not change them.
 BLOCKS = 1024
 
-Gather = Callable[[Any], Sequence[Any]]  # gives what every process has, in their order, of what this one has
+Gather = Callable[[Any], Sequence[Any]]  # takes this process's value and returns those of all processes, in rank order
 
 
 def alone(thing: Any) -> list[Any]:
-    """What every process has, where there is one."""
+    """The `Gather` of a single process."""
     return [thing]
 
 
 def checked_gather(gather: Gather, share: Share | None) -> Gather:
-    """What gathers from the processes that have the whole data set; from this one alone where there is no share."""
+    """`gather`, after checking that it fits the share; `alone` if there is no share."""
     if not callable(gather):
         raise ArgumentError(
             f"gather must be a function, got {gather!r}. Write gather=communicator.allgather, or leave it out."
@@ -45,24 +45,24 @@ class Share:
     """The share of one process."""
 
     rank: int  # its number, counted from 0
-    size: int  # how many processes there are
-    totals: Mapping[str, int]  # how many rows each split has on all of them together
+    size: int  # the number of processes
+    totals: Mapping[str, int]  # the number of rows of each split on all processes together
     num_classes: int  # of the whole data set
 
     def rows(self, split: str) -> slice:
-        """The rows of a split that the process has, as numbers among all of its rows."""
+        """The process's rows of a split, as numbers among all rows of the split."""
         return share_of(self.totals[split], self.rank, self.size)
 
 
 def share_of(num_rows: int, rank: int, size: int) -> slice:
-    """The rows of one process out of `size`: all as near to equal as whole blocks allow."""
+    """The rows of one of `size` processes: shares are as equal as whole blocks allow."""
     edges = block_edges(num_rows)
     first, last = ((len(edges) - 1) * number // size for number in (rank, rank + 1))
     return slice(int(edges[first]), int(edges[last]))
 
 
 def block_edges(num_rows: int) -> IntArray:
-    """Where the blocks begin, and the end of the last: at most `BLOCKS` of them, none empty."""
+    """The start of each block, and the end of the last; there are at most `BLOCKS`, none empty."""
     blocks = min(BLOCKS, num_rows)
     return np.arange(blocks + 1) * num_rows // max(blocks, 1)
 
@@ -70,7 +70,7 @@ def block_edges(num_rows: int) -> IntArray:
 def shift_and_scale(
     method: str, X: AnyArray, rows: slice, num_rows: int, gather: Gather
 ) -> tuple[FloatArray, FloatArray]:
-    """What `Dataset.standardized` subtracts from rows, and multiplies them by then; arguments as for `moments`."""
+    """What `Dataset.standardized` subtracts from rows, and what it then multiplies by; arguments as for `moments`."""
     shift, deviation, ends = moments(X, rows, num_rows, gather)
     if method == "mean":
         return shift, np.ones(())
@@ -82,10 +82,10 @@ def shift_and_scale(
 
 
 def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[FloatArray, FloatArray, Spans]:
-    """Mean, standard deviation and span of each column over all processes' rows in float64, in two passes over them.
+    """Mean, standard deviation and span of each column over all processes' rows in float64, in two passes.
 
-    `X` has the rows that are here, (N, D); `rows` are their numbers among the `num_rows` of all processes. DataError if
-    a column goes further than float64 does.
+    `X` has this process's rows, (N, D); `rows` are their numbers among the `num_rows` of all processes. DataError if a
+    column's span overflows float64.
     """
     columns = _spans(X, gather)
     mean = _total(X, rows, num_rows, gather, lambda block: columns.scaled(block).sum(axis=0)) / num_rows
@@ -94,7 +94,7 @@ def moments(X: AnyArray, rows: slice, num_rows: int, gather: Gather) -> tuple[Fl
 
 
 def _spans(X: AnyArray, gather: Gather) -> Spans:
-    """From where to where each column goes in all processes' rows; bytes are known to go from 0 to 255."""
+    """The span of each column over all processes' rows; for uint8 it is taken as 0 to 255."""
     if X.dtype == np.uint8:
         return spans("X_train", np.zeros(X.shape[1]), np.full(X.shape[1], 255), DataError)
     here = [(X.min(axis=0), X.max(axis=0))] if len(X) else []
@@ -105,7 +105,7 @@ def _spans(X: AnyArray, gather: Gather) -> Spans:
 def _total(
     X: AnyArray, rows: slice, num_rows: int, gather: Gather, of_block: Callable[[AnyArray], FloatArray]
 ) -> FloatArray:
-    """The sum over all blocks, one after the other."""
+    """The sum over all blocks, added in order."""
     total = np.zeros(X.shape[1])
     for part in gather([of_block(block) for block in _blocks(X, rows, num_rows)]):
         for number in part:
@@ -115,7 +115,7 @@ def _total(
 
 def digest(array: AnyArray, rows: slice, num_rows: int, gather: Gather) -> str:
     """A SHA-256 of an array of all processes' rows, with its dtype and shape: the hash of its blocks' hashes."""
-    from hashlib import sha256  # which takes a while to import
+    from hashlib import sha256  # slow to import
 
     whole = sha256(f"{array.dtype.str} {(num_rows, *array.shape[1:])} ".encode())
     hashes = [sha256(np.ascontiguousarray(block).data).digest() for block in _blocks(array, rows, num_rows)]
@@ -126,7 +126,7 @@ def digest(array: AnyArray, rows: slice, num_rows: int, gather: Gather) -> str:
 
 
 def digest_alone(array: AnyArray) -> str:
-    """The same of an array that every process has as a whole."""
+    """A SHA-256 of an array that every process has completely."""
     from hashlib import sha256
 
     whole = sha256(f"{array.dtype.str} {array.shape} ".encode())
