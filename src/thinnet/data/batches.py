@@ -29,6 +29,7 @@ class BatchOrder:
             ⌊N / batch_size⌋ batches of exactly batch_size rows.
         fewest: the fewest rows that a minibatch may have, 2 with batch normalization. It matters if batch_size is 2 and
             N is odd: one minibatch of 3 rows then replaces one of 2 and one of 1.
+        shuffle: if False, every epoch has the rows in their given order.
 
     Attributes:
         largest, smallest: the sizes of the largest and the smallest minibatch.
