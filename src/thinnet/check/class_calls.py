@@ -193,9 +193,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         result = call(method, *args, **kwargs)
     except IN_THE_CALL as error:
         alone = left is INPUT_GRADIENT and isinstance(error, ValueError) and len(args) + len(kwargs) == 1
-        if (
-            NOT_WRITTEN in str(error) or alone or SLIPS.search(str(error))
-        ):  # forward worked, and there is only one way to pass one argument
+        if NOT_WRITTEN in str(error) or alone or SLIPS.search(str(error)):  # another way to call it would not help
             raise
         shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
         message = f"{method.__qualname__} stops, called with an array of shape {shapes}"

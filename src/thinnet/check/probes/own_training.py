@@ -84,7 +84,6 @@ def check_training(harness: NetHarness, train_name: str) -> None:
     elif kept:
         harness.subject.report("wrong-update", f"{message}, and {' and '.join(kept)} have not changed")
     elif not end < 0.9 * start:
-        seldom = (
-            f": the parameters have changed in {batches.moves} of its steps" if 0 < batches.moves < STEPS // 2 else ""
-        )
+        few = 0 < batches.moves < STEPS // 2
+        seldom = f": the parameters have changed in {batches.moves} of its steps" if few else ""
         harness.subject.report("update-uphill" if end > start else "wrong-update", message + seldom)
