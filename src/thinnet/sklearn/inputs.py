@@ -296,7 +296,7 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         encoder = TableEncoder.learn(columns, sample.weights, knots=bins, fewest=1 if few else FEWEST)
         given = columns
         empty = [learned.name for learned in encoder.columns if learned.is_empty]
-        if empty and incremental:  # which nobody would notice who goes on with other rows
+        if empty and incremental:  # easy to miss for a user who continues with other rows
             warnings.warn(
                 f"X has no value in {shortened(empty)} in the first call of partial_fit, which fixes how each column "
                 f"is read, so it leaves out what has none from now on. Begin with rows that have values there.",

@@ -146,7 +146,7 @@ class TableEncoder:
         return {"columns": self.columns}
 
     def _part(self, index: int, column: Column, dtype: Any, told: list[str]) -> Any:
-        """The columns of the matrix that come of one column; if it is sparse, with no zeros but those of bins."""
+        """The columns of the matrix that come from one column; if it is sparse, no zeros are stored."""
         learned = self.columns[index]
         if isinstance(learned, LearnedNumbers) and isinstance(column, Numbers):
             out: FloatArray = np.zeros((len(column.values), learned.width), dtype)

@@ -70,7 +70,7 @@ def refusal(where: str, what: str, year: str = "pandas.to_datetime({column}).dt.
 
 
 def fix_of(where: str, what: str, year: str) -> str:
-    """What to do with a column that holds what no column may, or not well; arguments as for `refusal`."""
+    """The fix for a column that holds something it may not, or should not; arguments as for `refusal`."""
     place = where.removeprefix("column ")
     column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # for an array or a list, or for a frame
     fix = FIXES.get(what, "Make text or numbers of them: [str(value) for value in {column}], for example.")

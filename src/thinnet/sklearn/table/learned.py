@@ -13,7 +13,7 @@ from thinnet.sklearn.table.columns import Categories, Category, Numbers
 from thinnet.sklearn.table.kinds import kind, sort_key
 from thinnet.typing import FloatArray, IntArray
 
-MOST_TOLD = 5  # columns of categories that only look like some of training, in one warning
+MOST_TOLD = 5  # columns with near misses of categories in one warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class LearnedCategories:
         return 0 if place == 1 - self.base else -1
 
     def codes(self, column: Categories, where: str, told: list[str]) -> IntArray:
-        """Which column has the one of each row; −1 where none has. `told` gets what only looks like one of training's.
+        """The column with the 1 of each row; −1 if none has it. Near misses of trained categories are added to `told`.
 
         ArgumentError if there are numbers and training had only text, or the other way around.
         """
@@ -110,7 +110,7 @@ class LearnedCategories:
 
 
 def warn_of_unlike(told: list[str]) -> None:
-    """Warn once of categories that only look like some of training, as `LearnedCategories.codes` tells them."""
+    """Issue one warning for all near misses of categories that `LearnedCategories.codes` found."""
     if told:
         more = f"; and others in {len(told) - MOST_TOLD} more columns" if len(told) > MOST_TOLD else ""
         which = "them" if len(told) > 1 else "it"

@@ -172,7 +172,7 @@ def read(X: Any, categorical_features: Any = FROM_DTYPE, names: Any = None) -> C
 
 
 def columns_of(table: Table, categorical: Sequence[bool | None]) -> Columns:
-    """The columns of a table, each as categories or as numbers; as it looks where None says so."""
+    """The columns of a table, each as categories or numbers; as whatever it looks like if `categorical` has None."""
     told: list[Spelled] = []
     columns = tuple(
         _column(name, table.column(i), categorical[i], called(name, i), told) for i, name in enumerate(table.names)
@@ -182,8 +182,8 @@ def columns_of(table: Table, categorical: Sequence[bool | None]) -> Columns:
 
 
 def _column(name: str, raw: Raw, categorical: bool | None, where: str, told: list[Spelled]) -> Column:
-    """One column, as categories or numbers where that is said, else as what it looks like; `told` gets what it spells
-    then."""
+    """One column, as categories or numbers; as whatever it looks like if `categorical` is None. Text that is really
+    something else is added to `told`."""
     array = raw.array
     found = kinds.kinds_in(array) if array.dtype.kind == "O" else {kinds.NUMBER}
     for wrong in sorted(found - {kinds.NUMBER, kinds.TEXT, kinds.BYTES, kinds.MISSING}):

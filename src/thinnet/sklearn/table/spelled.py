@@ -1,4 +1,4 @@
-"""Columns of text that spell numbers or dates, and would do better as such: one warning of all that are alike."""
+"""Finds columns of text that are really numbers or dates; one warning covers all columns of a kind."""
 
 import re
 import warnings
@@ -9,29 +9,29 @@ from thinnet.sklearn.table.kinds import NUMBER, TEXT, fix_of, kind, plain
 from thinnet.targets import is_missing
 from thinnet.typing import AnyArray
 
-# What text spells: one number, perhaps with a sign, thousands apart and an exponent, unless it begins as a code does.
+# Text that spells a number, perhaps with a sign, thousands separators and an exponent, unless it starts like a code.
 WRITTEN = re.compile(r"[-+\u2212]?(?:\d{1,3}(?:[,.' ]\d{3})+(?!\d)(?:[.,]\d+)?|\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?")
 UNLIKE = re.compile(r"0\d|[^\W\d]|[#(]")
-COMMA = re.compile(r"\d,(?!\d{3}(\D|$))")  # which is no mark of thousands
+COMMA = re.compile(r"\d,(?!\d{3}(\D|$))")  # that is not a thousands separator
 DATE = re.compile(r"(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2})([T ].*)?")
-DAY_FIRST = re.compile(r"(1[3-9]|[23]\d)[-/.]|\d\d?\.(?!(1[3-9]|[23]\d)\.)")  # no month; or as dots are used
+DAY_FIRST = re.compile(r"(1[3-9]|[23]\d)[-/.]|\d\d?\.(?!(1[3-9]|[23]\d)\.)")  # too large for a month; or with dots
 MINUS = "\N{MINUS SIGN}"
-MANY, NEARLY_ALL, LOOKED_AT = 21, 0.9, 1000  # different values
-MOST_NAMED = 20  # of columns, in one warning
+MANY, NEARLY_ALL, LOOKED_AT = 21, 0.9, 1000  # distinct values
+MOST_NAMED = 20  # columns in one warning
 
 
 class Spelled(NamedTuple):
-    """What a column of text spells."""
+    """What a column of text looks like."""
 
-    what: str  # "numbers", "numbers with commas" or "dates"; or a number that is text, too
+    what: str  # "numbers", "numbers with commas", "dates", or "twins": a number that also appears as text
     where: str
     told: str  # how they are written, with an example
     fix: str
 
 
 def spelled(array: AnyArray, where: str) -> Spelled | None:
-    """What a column of text spells, perhaps beside numbers: nearly all of many different values numbers of one unit, or
-    dates; else that a number is a number here and text there."""
+    """What a column of text looks like, if nearly all of its many distinct values are numbers of one unit, or dates; or
+    if the same number appears both as a number and as text."""
     known = [*dict.fromkeys(array.tolist())][:LOOKED_AT]
     texts = dict.fromkeys(value.strip() for value in known if kind(type(value)) == TEXT)
     others = dict.fromkeys(
@@ -56,7 +56,7 @@ def spelled(array: AnyArray, where: str) -> Spelled | None:
 
 
 def warn_of_spelled(found: Sequence[Spelled]) -> None:
-    """Warn of columns, once of all that spell the same."""
+    """Issue one warning for all columns that look alike."""
     for what in dict.fromkeys(one.what for one in found):
         first, *others = [one for one in found if one.what == what]
         names = [one.where.removeprefix("column ") for one in others]
