@@ -1,4 +1,4 @@
-"""What is fuzzed: how inputs are made, and what must hold of each. The tests run a few, `make faults` very many."""
+"""The fuzz targets: how inputs are made, and what must hold for each. The tests run a few, `make faults` many."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ sys.addaudithook(_hook)  # for the rest of the process; it does nothing outside 
 
 @contextlib.contextmanager
 def no_code() -> Iterator[None]:
-    """Within it, Python's own audit must see nothing compiled, executed, unpickled or started."""
+    """Fail if Python's audit events show that anything is compiled, executed, unpickled or started within it."""
     global _watched
     _watched = []
     try:
@@ -37,7 +37,7 @@ def no_code() -> Iterator[None]:
 
 
 def outcome(call: Callable[[], T], documented: type[Exception]) -> tuple[T | None, str]:
-    """What a call gives, or the text of the documented error; any other one goes on to the test."""
+    """The result of a call, or the message of the documented error; any other error reaches the test."""
     with no_code():
         try:
             return call(), ""
@@ -50,7 +50,7 @@ def random_bytes(rng: Random, most: int) -> bytes:
 
 
 def changed(rng: Random, content: bytes) -> bytes:
-    """The content with up to five changes; every second one hits its first or last bytes."""
+    """The content with up to five random changes, half of them in its first or last bytes."""
     data = bytearray(content)
     for _ in range(rng.randrange(1, 6)):
         at = (
@@ -79,7 +79,7 @@ FOLDER = tempfile.TemporaryDirectory()
 
 
 def file_with(content: bytes) -> Path:
-    """The file that is read again and again, with this content."""
+    """The file that is read each time, rewritten with this content."""
     path = Path(FOLDER.name, "file")
     path.write_bytes(content)
     return path

@@ -1,4 +1,4 @@
-"""Saved nets and checkpoints of runs: damaged, damaged under a right digest, and forged."""
+"""Saved nets and checkpoints of runs: damaged, damaged but with a correct digest, and forged."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tiny_net() -> FullyConnectedNet:
 
 @cache
 def valid_checkpoint(kind: str) -> bytes:
-    """A net or a run, as it is written."""
+    """The bytes of a saved net or run."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "net.safetensors")
         if kind == "net":
@@ -42,7 +42,7 @@ def valid_checkpoint(kind: str) -> bytes:
 
 
 def with_new_digest(content: bytes) -> bytes:
-    """The content with a digest that is right, wherever a digest is found."""
+    """The content with every digest in it corrected."""
     start = content.find(MARK) + len(MARK)
     if start < len(MARK):
         return content
@@ -64,7 +64,7 @@ def random_array(rng: Random) -> AnyArray:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value within a JSON value."""
+    """The path to each value within a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in inner:
         yield (*path, key)
@@ -72,7 +72,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def forged(rng: Random, kind: str) -> bytes:
-    """A whole file whose state or arrays are others in places."""
+    """A whole file with some of its state or arrays replaced."""
     contents = verified(Path("valid"), valid_checkpoint(kind), kind)
     for _ in range(rng.randrange(3)):
         *way, last = rng.choice(list(places(contents.state)))
@@ -91,7 +91,7 @@ def forged(rng: Random, kind: str) -> bytes:
 
 
 def random_checkpoint(rng: Random) -> tuple[str, bytes]:
-    """Damaged files, ones with a right digest over the damage, and forged ones."""
+    """Damaged files, damaged files with a correct digest, and forged ones."""
     kind, way = rng.choice(("net", "run")), rng.randrange(4)
     if way == 0:
         return kind, random_bytes(rng, 60)
@@ -102,7 +102,7 @@ def random_checkpoint(rng: Random) -> tuple[str, bytes]:
 
 
 def check_checkpoint(kind: str, content: bytes) -> bool:
-    """A net, or a solver that could go on, comes out; or CheckpointError."""
+    """Reading it must give a net, or a solver that could go on, or raise CheckpointError."""
     folder = Path(FOLDER.name, "run")
     folder.mkdir(exist_ok=True)
     path = folder / "step-000000002.safetensors"

@@ -1,4 +1,4 @@
-"""The command line with random words and nothing behind it."""
+"""The command line, given random words; the commands themselves do nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def random_line(rng: Random) -> list[str]:
 
 
 class Commands:
-    """The command line with nothing behind it."""
+    """The command line, with commands that do nothing."""
 
     def __init__(self) -> None:
         self.ran = False
@@ -45,7 +45,7 @@ class Commands:
         return 0
 
     def check(self, words: list[str]) -> bool:
-        """Status 0 or 2 and no traceback; returns whether a command would have run."""
+        """The status must be 0 or 2, without a traceback; return whether a command would have run."""
         self.ran = False
         out, err = io.StringIO(), io.StringIO()
         with (

@@ -1,4 +1,4 @@
-"""Files of data: batches of CIFAR-10 and IDX files."""
+"""Data files: batches of CIFAR-10 and IDX files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PIECES = [  # of the stack machine's programs, some of them dangerous to another
 
 
 def _read(reader: Callable[[Path], T], content: bytes) -> T | None:
-    """What a reader makes of this content, or None where it refuses it by name."""
+    """What a reader makes of this content, or None if it refuses it with DataError."""
     path = file_with(content)
     found, refusal = outcome(lambda: reader(path), DataError)
     assert found is not None or refusal.startswith(f"{path} must be ")
@@ -64,7 +64,7 @@ def random_pickle(rng: Random) -> bytes:
 
 
 def check_pickle(content: bytes) -> bool:
-    """A batch comes out, or DataError; returns whether it was a batch."""
+    """Reading it must give a batch or raise DataError; return whether it was a batch."""
     batch = _read(read_cifar10_batch, content)
     if batch is None:
         return False
@@ -96,7 +96,7 @@ def random_idx(rng: Random) -> bytes:
 
 
 def check_idx(content: bytes) -> bool:
-    """An array as large as the file says comes out, or DataError."""
+    """Reading it must give an array as large as the file says, or raise DataError."""
     array = _read(read_idx, content)
     if array is None:
         return False

@@ -1,4 +1,4 @@
-"""Nets of random shapes and options, against the reference."""
+"""Nets of random shapes and options, compared with the reference."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ NETS = st.builds(
 
 
 def check_net(net: FullyConnectedNet, rows: int, step: int, fused: bool) -> None:
-    """Loss, gradients and running statistics are the reference's, to rounding."""
+    """Loss, gradients and running statistics must be those of the reference, up to rounding."""
     rng = np.random.default_rng(net.seed)
     X = rng.standard_normal((rows, net.input_dim)).astype(net.dtype)
     y: Any = rng.integers(net.num_classes, size=rows)
