@@ -46,7 +46,7 @@ def test_a_value_that_is_read_by_another_name_is_told_with_its_line(
     found = told(rule, changes)
     pattern = r"'(\w+)', which is never given, in place of '(\w+)', in layers\.py, line \d+"
     assert (found.verdict, re.findall(pattern, found.evidence)) == ("wrong-update", names), str(found)
-    assert f"Read it by the name under which it is given, config['{names[0][1]}']." in found.mend
+    assert f"Read it under the name that callers use, config['{names[0][1]}']." in found.mend
 
 
 def test_a_state_that_nobody_starts_is_none_of_these_values() -> None:

@@ -18,9 +18,9 @@ def test_files_that_python_does_not_read_are_told_how_to_save_them(tmp_path: Pat
     path = write(tmp_path, "layers.py", text)
     path.write_bytes(text.encode() + b"\0")
     said = " ".join(str(check_path(path)).split())
-    assert "layers.py is a file with bytes of zero in it, which Python does not read: save it as UTF-8" in said
+    assert "layers.py contains zero bytes, which Python does not read: save it as UTF-8" in said
     path.write_bytes(text.encode("utf-16"))
-    with pytest.raises(ArgumentError, match=r"layers\.py is a file in UTF-16, which Python does not read"):
+    with pytest.raises(ArgumentError, match=r"layers\.py is in UTF-16, which Python does not read"):
         check_path(path)
 
 

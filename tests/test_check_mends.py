@@ -165,19 +165,19 @@ def test_a_backward_that_returns_nothing_in_test_mode_is_told_so() -> None:
     ("old", "new", "mend"),
     [
         ("x.reshape(x.shape[0], -1).dot(w)", "x.dot(w)", "flatten each row first: x.reshape(x.shape[0], -1)."),
-        ("dout.dot(w.T)", "dout.dot(w)", "transpose one of them, or exchange them."),
+        ("dout.dot(w.T)", "dout.dot(w)", "transpose one of them, or swap them."),
         (
             "x.reshape(x.shape[0], -1).dot(w)",
             "x.reshape(x.shape[0], -1).dot(w.T)",
-            "transpose one of them, or exchange them.",
+            "transpose one of them, or swap them.",
         ),
         ("x.reshape(x.shape[0], -1).dot(w)", "np.matmul(x, w)", "flatten each row first: x.reshape(x.shape[0], -1)."),
-        ("return out, (x, w, b)", "return out, (x, w)", "backward takes out of the cache all that forward puts"),
-        ('ln_param.get("eps", 1e-5)', 'ln_param["eps"]', "Callers need not give 'eps'"),
+        ("return out, (x, w, b)", "return out, (x, w)", "backward must unpack everything that forward puts"),
+        ('ln_param.get("eps", 1e-5)', 'ln_param["eps"]', "Callers need not pass 'eps'"),
         ("    lmu = x", "    if ln_param['mode'] == 'test': return x\n    lmu = x", "Layer normalization has no modes"),
         ("out = np.maximum(0, x)", "if len(x) > 9: out = x", "Give out a value on every path to the line"),
-        ("out = np.maximum(0, x)", "out = y", "Fix the line that is named."),
-        ("out = np.maximum(0, x)", "out = x - x.max(axis=1)", "with keepdims=True the result is (N, 1)"),
+        ("out = np.maximum(0, x)", "out = y", "Fix the line shown."),
+        ("out = np.maximum(0, x)", "out = x - x.max(axis=1)", "with keepdims=True the result has shape (N, 1)"),
         ("out = np.maximum(0, x)", "out = np.random.rand(x.shape)", "with a star: np.random.rand(*x.shape)"),
     ],
 )
@@ -226,7 +226,7 @@ def test_the_fix_of_a_changed_option_names_it() -> None:
 
 def test_no_fix_speaks_of_a_line_where_none_is_named() -> None:
     for error in ("TypeError: something", "ValueError: shapes (4, 3) and (4, 3) not aligned"):
-        assert "that is named" in finding("crashed", f"{error}, in layers.py, line 3: a = b").mend
+        assert "the line shown" in finding("crashed", f"{error}, in layers.py, line 3: a = b").mend
         assert "where it stops" in finding("crashed", f"{error}, called as the courses do").mend
 
 

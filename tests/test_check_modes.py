@@ -45,7 +45,8 @@ def test_the_line_of_a_misspelled_mode_is_told(tmp_path: Path) -> None:
     report = check_file(tmp_path, text)
     evidence = next(one.evidence for _, one in report if one.verdict == "misspelled-mode")
     line = text.split("\n").index('    if mode == "Train":') + 1
-    assert f'in line {line}: if mode == "Train":; with that, this is gone: the output is normalized' in evidence
+    gone = "with the right mode, this is gone: the output is normalized"
+    assert f'in line {line}: if mode == "Train":; {gone}' in evidence
 
 
 @pytest.mark.parametrize("mode", ['"Test" if y is None else "Train"', '"eval" if y is None else "train"'])

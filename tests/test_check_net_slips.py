@@ -32,10 +32,10 @@ def told(report: Report) -> str:
         (RETURN, "        return loss, list(grads.values())\n", "must return a number and a dict", "End with return loss, grads"),
         (RETURN, "        return grads, loss\n", "the loss must be an array of numbers, got dict", "End with return loss, grads"),
         ("self.bn_params[i - 1])\n            h, re", "self.bn_params[i])\n            h, re", "crashed: with normalization='batchnorm', IndexError", "self.bn_params[i - 1]"),
-        ("self.normalization and i < self.num_layers - 1", "self.normalization", "the gradients of gamma3, beta3 are missing; params need not have gamma3 and beta3", "for the hidden layers alone"),
+        ("self.normalization and i < self.num_layers - 1", "self.normalization", "the gradients of gamma3, beta3 are missing; params need not have gamma3 and beta3", "for the hidden layers only"),
         ("(dims[i], dims[i + 1])\n", "(dims[i], dims[i + 1] if i < 2 else num_classes)\n", "wrong-return: with hidden_dims=[6, 7, 8], params['W3'] has shape (7, 4), expected (7, 8); with [7, 9] it is right", "dims = [input_dim] + hidden_dims"),
-        ("caches, L = X, [], self.num_layers", "caches, L = X, [], 3", "crashed: with hidden_dims=[8], KeyError: 'W3'", "go by self.num_layers"),
-        ("        h, caches", "        X = X + 1e-3 * np.random.randn(*X.shape)\n        h, caches", ", and other ones in each call", "what is random in loss"),
+        ("caches, L = X, [], self.num_layers", "caches, L = X, [], 3", "crashed: with hidden_dims=[8], KeyError: 'W3'", "from self.num_layers"),
+        ("        h, caches", "        X = X + 1e-3 * np.random.randn(*X.shape)\n        h, caches", ", and other ones in each call", "Look for randomness in loss"),
         (SCORES, SCORES.replace("test\":\n", "test\":\n            if self.use_dropout:\n                for i in range(1, L):\n                    X = relu_forward(affine_forward(X, self.params['W%d' % i], self.params['b%d' % i])[0])[0] * ARGUMENT\n                return affine_forward(X, self.params['W%d' % L], self.params['b%d' % L])[0]\n").replace("ARGUMENT", 'self.dropout_param["p"]'), "scaled-at-test: with dropout_keep_ratio=0.4, loss(X) multiplies each hidden layer by 0.4", "unchanged"),
     ],
 )  # fmt: skip
@@ -103,7 +103,7 @@ def test_a_convolutional_net_that_writes_out_its_layers_is_right() -> None:
         (" + b1)", ")", "are as without b1", ""),
         ("flat @ W2 + b2", "flat @ W2", "are as without b2", ""),
         ("a2 @ W3 + b3", "a2 @ W3", "are as without b3", ""),
-        ("num_filters * H * W // 4", "num_filters * H * W", "wrong-return: params['W2'] has shape (72, 7), expected (18, 7)", "give W2 the shape"),
+        ("num_filters * H * W // 4", "num_filters * H * W", "wrong-return: params['W2'] has shape (72, 7), expected (18, 7)", "give W2 the expected shape"),
     ],
 )  # fmt: skip
 def test_a_slip_in_a_convolutional_net_is_told(old: str, new: str, evidence: str, mend: str) -> None:
@@ -159,12 +159,12 @@ def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("changes", "evidence", "mend"),
     [
-        ({ROWS: "            rows = slice(batch_size)\n"}, "wrong-batches: in all 200 steps, train gives the same 20 of 40 rows to", "draw the rows once"),
+        ({ROWS: "            rows = slice(batch_size)\n"}, "wrong-batches: in all 200 steps, train gives the same 20 of 40 rows to", "draw the row numbers once"),
         ({"y=y[rows]": "y=y[:batch_size]"}, "rows that train gives to loss come with the label of another row", "y[rows]"),
-        ({MOVE: MOVE.replace("        self", "    self").replace("    for", "for")}, "the parameters have changed in 1 of its steps", "within the loop"),
-        ({MOVE: f"            if it == 1: break\n{MOVE}"}, "the parameters have changed in 1 of its steps", "leave it after the last"),
+        ({MOVE: MOVE.replace("        self", "    self").replace("    for", "for")}, "the parameters have changed in 1 of its steps", "inside the loop"),
+        ({MOVE: f"            if it == 1: break\n{MOVE}"}, "the parameters have changed in 1 of its steps", "leave the loop only after the last"),
         ({"self.params[key] -=": "w = self.params[key]; w = w -"}, "no parameter has changed", "write the new values back"),
-        ({"for key in self.params:\n": "for key in ('b1', 'b2'):\n"}, "W1 and W2 have not changed", "move every parameter"),
+        ({"for key in self.params:\n": "for key in ('b1', 'b2'):\n"}, "W1 and W2 have not changed", "update every parameter"),
         ({"-= learning_rate *": "-= learning_rate ** 3 *"}, "wrong-update: after 200 steps of train", "this step's batch"),
         ({"return self.loss(X).argmax(axis=1)": "return self.loss(X)"}, "what predict(X) returns has shape (50, 4), expected (50,)", "np.argmax"),
     ],

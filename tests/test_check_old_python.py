@@ -69,7 +69,7 @@ def test_what_only_python_2_runs_is_translated_or_not_checked(how: str, tmp_path
     assert not report.faults
     assert report.ok
     assert report.count("not checked") in (1, 2)
-    assert "it is right in Python 2, and stops in Python 3 with" in str(report)
+    assert "it is right in Python 2, but stops in Python 3 with" in str(report)
 
 
 @pytest.mark.parametrize("how", ["division", "an indexed zip"])  # one for arithmetic, one for lists

@@ -42,7 +42,7 @@ def told(report: Report) -> str:
         (AFFINE, f"{AFFINE}; out = (3 * out).astype(int)", "elements are wrong, in an array of int", FLOATS),
         (RELU_BACK, "dx = np.zeros_like(x, dtype=int); dx[x > 0] = dout[x > 0]", "dx is cut to whole numbers, in an array of int", FLOATS),
         (RELU, "out = np.max(x, 0)", "shape-changed: the output has the largest value of each column, as of np.max", "Write np.maximum(0, x)"),
-        (RELU, "out = (x > 0) * 1; out *= x", "crashed: UFuncTypeError", "write float64 into an array of int"),
+        (RELU, "out = (x > 0) * 1; out *= x", "crashed: UFuncTypeError", "writes float64 into an array of int"),
         (AFFINE, "out = x.reshape(len(x), x.size / len(x)).dot(w) + b", "crashed: TypeError: 'float'", "divide with //"),
         (RELU, "out = np.maximum(x, 0); out[:len(x) / 2]", "crashed: TypeError: slice indices", "divide with //"),
         (RELU, "out = np.maximum(x, 0); out[len(x) / 2]", "crashed: IndexError", "divide with //"),
@@ -62,8 +62,8 @@ def test_a_slip_in_a_layer_is_told_by_its_cause(old: str, new: str, evidence: st
 @pytest.mark.parametrize(
     ("line", "mend"),
     [
-        ("out = np.max(0, x)", "write np.maximum(a, b) to have the larger of two values at each place"),
-        ("out = max(0, x)", "write np.maximum(a, b), which compares at each place"),
+        ("out = np.max(0, x)", "write np.maximum(a, b) for the larger of each two elements"),
+        ("out = max(0, x)", "write np.maximum(a, b), which compares element by element"),
         ("out = np.maximum(x, 0) if x > 0 else x", "use np.where or a mask"),
     ],
 )
@@ -75,7 +75,7 @@ def test_a_maximum_of_the_wrong_kind_is_told_by_its_line(line: str, mend: str, t
     ("line", "mend"),
     [
         ("out = np.maximum(x, 0); out[:len(x) / 2]", "For Python 3, divide with // instead of /"),
-        ("out = np.maximum(x, 0) * -(x > 0) * -1", "as Python 3 and today's NumPy have it"),
+        ("out = np.maximum(x, 0) * -(x > 0) * -1", "Update the line shown for Python 3 and today's NumPy"),
     ],
 )
 def test_what_older_versions_run_is_not_wrong_and_told_how_to_write_now(line: str, mend: str, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_an_option_that_images_do_not_have_is_told(old: str, new: str, mend: str
 @pytest.mark.parametrize(
     ("key", "mend"),
     [
-        ("seed", "Only some callers give a seed: if 'seed' in dropout_param"),
+        ("seed", "Only some callers pass a seed. Write: if 'seed' in dropout_param"),
         ("rate", "dropout_param has 'p' and 'mode'"),
     ],
 )
@@ -159,7 +159,7 @@ def test_a_mask_in_dropout_param_is_told_to_belong_into_the_cache() -> None:
     }
     report = check(dropouts.dropout(changes, "keep"), "keep")
     assert report.faults == {"cache-of-another-layer"}
-    assert "in a dictionary that all layers share, such as dropout_param" in told(report)
+    assert "or a dictionary that all layers share, such as dropout_param" in told(report)
 
 
 DROPOUT_CLASS = """
@@ -203,7 +203,7 @@ def test_classes_that_keep_their_mask_or_move_their_weights_are_right() -> None:
 @pytest.mark.parametrize(
     ("changes", "evidence", "mend"),
     [
-        ({"self.mask": "Dropout.mask"}, "cache-of-another-layer: after two calls of Dropout.forward of two objects, Dropout.backward", "not in a global variable, in the class itself"),
+        ({"self.mask": "Dropout.mask"}, "cache-of-another-layer: after two calls of Dropout.forward of two objects, Dropout.backward", "not in a global variable, a class attribute"),
         ({"np.random.rand(*x.shape)": "np.random.rand(x.shape)"}, "crashed: TypeError: 'tuple' object", "with a star"),
         ({"        dx = dout @ self.W.T\n": "", "return dx": "return dout @ self.W.T"}, "wrong-gradient: dx is taken with weights that have been moved already", "Derive this"),
     ],

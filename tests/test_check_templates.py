@@ -36,4 +36,4 @@ def test_a_template_whose_result_is_never_set_is_not_written_yet(tmp_path: Path)
     begun = "def relu_backward(dout, cache):\n    dx = None\n    dx[cache > 0] = 1\n    return dx * dout\n"
     path.write_text("import numpy as np\ndef relu_forward(x):\n    return np.maximum(0, x), x\n" + begun)
     assert check_path(path).faults == {"crashed"}, str(check_path(path))
-    assert "A result is still None in the line that is named" in " ".join(str(check_path(path)).split())
+    assert "A result is still None in the line shown" in " ".join(str(check_path(path)).split())

@@ -70,7 +70,7 @@ def check_layers(
     names = subjects_of(known, {name: dir(value) for name, value in owners.items() if isinstance(value, type)})
     if not names:
         raise ArgumentError(
-            "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got none of them. "
+            "layers must hold something to check, such as dropout_forward or FullyConnectedNet, got nothing. "
             "Use the courses' names."
         )
     convention = p_convention.reconcile(given, p_convention.from_namespace(namespace))

@@ -183,7 +183,7 @@ def made(owner: type, *args: Any, **kwargs: Any) -> Any:
     except (*IN_THE_CALL, AttributeError) as error:
         if is_misspelled(error):
             raise
-        message = f"{owner.__name__} cannot be made so: {type(error).__name__}: {error}, {location(error)}"
+        message = f"{owner.__name__} could not be created: {type(error).__name__}: {error}, {location(error)}"
         raise CannotCall(message) from error
 
 
@@ -196,18 +196,18 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         if NOT_WRITTEN in str(error) or alone or SLIPS.search(str(error)):  # another way to call it would not help
             raise
         shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
-        message = f"{method.__qualname__} stops, called with an array of shape {shapes}"
+        message = f"{method.__qualname__} stops when called with an array of shape {shapes}"
         raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
     except AttributeError as error:
         # Attributes that forward lacks may be meant to be set from outside, such as the mode or the input shape.
         if (error.obj is layer and left is INPUT_GRADIENT) or is_misspelled(error):
             raise
-        raise CannotCall(f"{method.__qualname__} is to be called in another way: {error}, {location(error)}") from error
+        raise CannotCall(f"{method.__qualname__} must be called in another way: {error}, {location(error)}") from error
     if result is None:
         found = found_in(vars(layer), left)
         return None if found is UNKNOWN else np.array(found)
     if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
-        raise CannotCall(f"{method.__qualname__} gives a {type(result).__name__} instead of an array")
+        raise CannotCall(f"{method.__qualname__} returns a {type(result).__name__} instead of an array")
     return result
 
 

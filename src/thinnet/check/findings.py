@@ -33,7 +33,7 @@ class Finding:
         """What to show below the cause: pairs of a label and a text."""
         chance = ""
         if self.error_rate:
-            chance = f"a right implementation gets this verdict in less than 1 of {1 / self.error_rate:,.0f} checks"
+            chance = f"a right implementation gets this verdict in fewer than 1 of {1 / self.error_rate:,.0f} checks"
         rows = (("measured", self.evidence), ("example", self.example), ("chance", chance), ("fix", self.mend))
         return [(word, text) for word, text in rows if text]
 
@@ -60,7 +60,7 @@ def finding(
     special = next((match.expand(mend) for match, mend in matches if match), "")
     mend = (special or (in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     if not re.search(r"\bline \d", evidence):
-        mend = mend.replace("the line that is named", "the line where it stops")
+        mend = mend.replace("the line shown", "the line where it stops")
     if known.formula and formula and not in_net:
         mend += f" Written out: {formula}"
     return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)

@@ -26,7 +26,7 @@ def _options(owner: type, **values: int) -> dict[str, int]:
     roles = {name: next((role for role, known in ARGUMENTS.items() if known.search(name)), "") for name in names}
     taken = {role for role in roles.values() if role in values}
     if "height" in values and not (taken & {"size"} or {"height", "width"} <= taken):
-        raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes such a size")
+        raise CannotCall(f"it is not clear where {owner.__name__}({', '.join(names)}) takes its height and width")
     for role, usual in (("stride", 1 if "outputs" in values else values.get("size", 1)), ("pad", 0)):
         if role not in taken and values[role] != usual:
             raise CannotCall(f"{owner.__name__} takes no {role}")

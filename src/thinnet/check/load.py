@@ -137,7 +137,7 @@ def load(root: Path, module: str, convention: PConvention, old: bool = False) ->
         for name in set(sys.modules) - before:  # half-imported modules; libraries cannot be imported twice
             if not old_python.of_a_library(getattr(sys.modules[name], "__file__", None) or ""):
                 del sys.modules[name]
-    raise ImportError(f"more than {MOST_STUBS} modules are not there, among them {', '.join(sorted(absent)[:3])}")
+    raise ImportError(f"more than {MOST_STUBS} modules are missing, among them {', '.join(sorted(absent)[:3])}")
 
 
 def _near(root: Path, package: str) -> Path | None:

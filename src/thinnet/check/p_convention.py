@@ -61,7 +61,7 @@ class PConvention:
             return ""
         doubt = " alone: name your course's dialect to have that checked too" if self.source == BEHAVIOR else ""
         doubt += f", though {self.contrary} says the opposite" if self.contrary and not self.given else ""
-        return f"p is the probability of {VERBS[self.means]} a unit, by {self.source}{doubt}"
+        return f"p is the probability of {VERBS[self.means]} a unit, according to {self.source}{doubt}"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ OF_CLASSES: dict[str, Probe] = {  # in addition to the others
 
 
 KINDS = ", ".join(kind.replace("_", " ") for kind in classes.NAMES)
-NONE_OF_THESE = f"only classes with the names {KINDS} are checked, and this is none of them"
+NONE_OF_THESE = f"only classes named {KINDS} are checked, and this is none of them"
 
 
 def is_known(name: str) -> bool:
@@ -88,7 +88,7 @@ def check_subject(name: str, namespace: Mapping[str, Any], convention: PConventi
         gone = [f.evidence for f in before if f.verdict not in {other.verdict for other in after}]
         if gone and {f.verdict for f in after} <= {f.verdict for f in before}:
             again.when = ""
-            again.report("misspelled-mode", f"{told}; with that, this is gone: {gone[0]}")
+            again.report("misspelled-mode", f"{told}; with the right mode, this is gone: {gone[0]}")
             subject = again
     subject.findings.sort(key=lambda found: found.severity)  # faults before notes
     return subject

@@ -124,7 +124,7 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
         for name, report in again.items():
             found[name] = report
             if name in stopped and report.state == "right":
-                message = f"it is right in Python 2, and stops in Python 3 with {stopped[name]}"
+                message = f"it is right in Python 2, but stops in Python 3 with {stopped[name]}"
                 found[name] = FunctionReport(name, file, [finding("not-checked", message)])
     for name, why in source.doubtful.items():  # wrong results count; failing to run does not
         stops = [fault.evidence for fault in found[name].faults if fault.verdict in NOT_RUN]
@@ -180,7 +180,7 @@ def _failure(last: list[dict[str, Any]], current: str, ending: str | None, limit
         if event["event"] == "refused":
             return finding(event["verdict"], event["evidence"])
     if ending == WORKED:
-        return finding("timed-out", f"it was stopped after {limits.seconds:g} s of work")
+        return finding("timed-out", f"it was stopped after {limits.seconds:g} s of CPU time")
     if ending is None:
         what, seconds = ("it", PATIENCE * limits.seconds) if current else ("the import", START + limits.seconds)
         return finding("timed-out", f"{what} was stopped after {seconds:g} s")

@@ -21,7 +21,7 @@ from thinnet.old_python import only_python_3
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "datasets", "venv", "env", "build", "dist"}
 PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
 WHOLE_NET = (
-    "it computes a whole net and its dropout in one function, so that there is no layer whose input and output could "
+    "it computes a whole net and its dropout in one function, so there is no layer whose input and output could "
     "be compared; put the dropout into a function dropout_layer(X, p) to have it checked"
 )
 
@@ -53,8 +53,8 @@ def scan(target: Path) -> list[Source]:
         raise ArgumentError(f"the file or folder to check must exist, got {str(target)!r}. Check the path.")
     if target.is_file() and target.suffix != ".py":
         raise ArgumentError(
-            f"the file to check must be a Python source, got {target.name!r}. "
-            "For a notebook call thinnet.check.check_layers(globals()) in its last cell."
+            f"the file to check must be a Python source file, got {target.name!r}. "
+            "For a notebook, call thinnet.check.check_layers(globals()) in its last cell."
         )
     trees: dict[Path, ast.Module] = {}
     files = [target] if target.is_file() else _python_files(target)
@@ -104,8 +104,8 @@ def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
         if b"\0" in text:
-            found = "in UTF-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "with bytes of zero in it"
-            problem = f"{path.name} is a file {found}, which Python does not read: save it as UTF-8"
+            found = "is in UTF-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "contains zero bytes"
+            problem = f"{path.name} {found}, which Python does not read: save it as UTF-8"
     else:
         assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
         names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)

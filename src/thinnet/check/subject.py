@@ -125,7 +125,7 @@ class Subject:
         except Stop:
             return False
         except Exception as error:
-            self.report("not-checked", f"what it gave cannot be judged: {type(error).__name__}: {error}"[:300])
+            self.report("not-checked", f"what it returned cannot be judged: {type(error).__name__}: {error}"[:300])
             return False
         return True
 
@@ -222,7 +222,7 @@ class Subject:
         if not any(most_stays(i, 1e-6) and not most_stays(i, 0.1) for i in floats):
             return False
         error = np.abs(got.astype(float) - expected).max() / np.max(np.abs(expected))
-        message = f"{what}: only the precision of float16, wrong by {error:.1g} of the largest value"
+        message = f"{what} has only the precision of float16: it is off by {error:.1g} of the largest value"
         self.report("dtype-changed", message)
         return True
 

@@ -88,9 +88,9 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
         old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that starts by reading its data
-            why = "it reads a file that is not there when it is imported: "
+            why = "when imported, it reads a file that is not there: "
         if "FromMissingPackage" in what:
-            why = "it uses a package that is not there when it is imported: "
+            why = "when imported, it uses a package that is not there: "
         if "failed to map segment" in what:
             why = "an import needs more memory than is allowed; --memory allows more megabytes: "
         send("refused", verdict="not-checked" if why else "cannot-import", evidence=f"{why}{what}, {location(error)}")
