@@ -345,3 +345,30 @@ def test_backward_is_told_the_mode_too_where_it_takes_one() -> None:
     assert [one.state for one in report.functions] == ["right"] * 4, str(report)
     wrong = check(MODE_IN_BOTH.replace("return dout * self.mask if training", "return dout if training"))
     assert wrong.faults == {"mask-not-applied-in-backward"}, str(wrong)
+
+
+# forward takes the courses' dropout_param instead of the constructor taking p.
+OF_PARAM = """
+import numpy as np
+
+
+class DropoutLayer:
+    @staticmethod
+    def forward(x, dropout_param):
+        p, mask = dropout_param["p"], None
+        if dropout_param["mode"] == "train":
+            mask = ((np.random.rand(*x.shape) < p) / p).astype(x.dtype)
+            x = x * mask
+        return x, (mask,)
+
+    @staticmethod
+    def backward(dout, cache):
+        [mask] = cache
+        return dout if mask is None else dout * mask
+"""
+
+
+def test_a_dropout_class_may_take_the_courses_dictionary() -> None:
+    report = check(OF_PARAM, "keep")
+    assert [function.state for function in report.functions] == ["right", "right"], str(report)
+    assert check(swap(OF_PARAM, {"else dout * mask": "else dout"}), "keep").faults == {"mask-not-applied-in-backward"}

@@ -1,7 +1,6 @@
 """Creates an object of a layer class, calls it in either mode, and finds what it stores in its attributes."""
 
 import copy
-import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterator
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.location import is_misspelled, location
-from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, parameters, signature_mismatch
+from thinnet.check.modes import strings
+from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, parameters, signature, signature_mismatch
 
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
@@ -169,13 +169,12 @@ def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> 
 def _mode(method: Callable[..., Any], names: list[str], training: bool) -> dict[str, Any]:
     """The first of these arguments that selects a method's mode, with its value, if there is one."""
     name = next(filter(MODE_ARGUMENTS.search, names), "")
-    usual = inspect.signature(method).parameters[name].default if name else None
-    return {name: mode_value(name, training, method, usual)} if name else {}
+    return {name: mode_value(name, training, method, signature(method)[name].default)} if name else {}
 
 
 def made(owner: type, *args: Any, **kwargs: Any) -> Any:
     """An object of a class, created with what its constructor seems to take, including initializer functions."""
-    known = inspect.signature(owner).parameters if parameters(owner) else {}
+    known = signature(owner)
     begin = [name for name in [*known][len(args) :] if re.search("init(ial)?", name) and name not in kwargs]
     kwargs |= {name: np.random.randn for name in begin if known[name].default is known[name].empty}
     try:
@@ -206,7 +205,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
     if result is None:
         found = found_in(vars(layer), left)
         return None if found is UNKNOWN else np.array(found)
-    if not isinstance(result, (np.ndarray, np.generic, int, float, tuple, list)):
+    if not isinstance(result, (*ARRAYS, int, float, tuple, list)):
         raise CannotCall(f"{method.__qualname__} returns a {type(result).__name__} instead of an array")
     return result
 
@@ -223,7 +222,6 @@ def mode_value(name: str, training: bool, function: Any, usual: Any = None) -> b
     """The value of an argument or attribute of this name that selects a mode, in the code's own words."""
     if isinstance(usual, bool) or name not in ("mode", "phase"):
         return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
-    constants = getattr(getattr(function, "__code__", None), "co_consts", ())
-    said = [one for many in constants for one in (many if isinstance(many, (tuple, frozenset)) else [many])]
+    said = [*strings(getattr(getattr(function, "__code__", None), "co_consts", ()))]
     words = TRAINING if training else TEST
-    return next((str(one) for word in words for one in said if str(one).lower() == word), words[0])
+    return next((one for word in words for one in said if one.lower() == word), words[0])

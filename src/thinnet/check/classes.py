@@ -17,7 +17,7 @@ import numpy as np
 
 from thinnet.check import class_calls as calls
 from thinnet.check.image_classes import convolution, pooling
-from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters
+from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters, signature
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
 NAMES: dict[str, tuple[str, ...]] = {
@@ -86,7 +86,7 @@ def net_of(name: str) -> str:
 
 
 def _plain_net(name: str) -> str:
-    return re.sub("neural|network$|nn$", lambda found: "" if found[0] == "neural" else "net", plain_name(name))
+    return re.sub("(network|nn)$", "net", plain_name(name).replace("neural", ""))
 
 
 def of_courses(name: str) -> bool:
@@ -120,7 +120,7 @@ def function_of(kind: str, method: str) -> str:
     return f"{kind}_{method}_naive" if kind in ("conv", "max_pool") else f"{kind}_{method}"
 
 
-def functions_of(owner: type) -> dict[str, Any]:
+def functions_of(name: str, owner: type) -> dict[str, Any]:
     """The pair of functions that a class stands for, by the courses' names."""
     kind = kind_of(owner.__name__)
     own = dict(zip(("forward", "backward"), methods_of(dir(owner)), strict=True))
@@ -130,8 +130,9 @@ def functions_of(owner: type) -> dict[str, Any]:
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))
     functions: dict[str, Any] = {function_of(kind, "forward"): forward, function_of(kind, "backward"): backward}
-    functions["__own_names__"] = getattr(forward, "own_names", {})
-    return {**functions, "__class_adapter__": True, "__unscaled_backward__": unscaled}
+    own_names: dict[str, str] = getattr(forward, "own_names", {})  # to which forward may add
+    own_names |= {function_of(kind, method): f"{name}.{method}" for method in own}
+    return {**functions, "__class_adapter__": True, "__own_names__": own_names, "__unscaled_backward__": unscaled}
 
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
@@ -217,7 +218,7 @@ def _activation(owner: type) -> Pair:
         if extra is None and not any(isinstance(value, np.ndarray) for value in vars(layer).values()):
             after, before = forward(dout + SMALL**3)[0], forward(dout - SMALL**3)[0]
             if np.allclose(2 * SMALL**3 * np.asarray(dx), after - before, rtol=1e-3, atol=SMALL**6):
-                raise CannotCall(f"{owner.__name__}.backward gives the slope at its argument, not a gradient of x")
+                raise CannotCall(f"{owner.__name__}.backward returns the slope at its argument, not a gradient of x")
         return dx
 
     return forward, backward
@@ -268,7 +269,7 @@ def _affine(owner: type) -> Pair:
 
 def _normalization(owner: type) -> Pair:
     """A new object for each call; gamma, beta and running statistics are set as attributes."""
-    given = inspect.signature(owner).parameters if parameters(owner) else {}
+    given = signature(owner)
     needed = [name for name in given if given[name].default in (inspect.Parameter.empty, None)]
     scales, shifts = (list(filter(pattern.search, needed)) for pattern in (calls.SCALE, calls.SHIFT))
     weight = next(filter(re.compile("momentum|decay").search, given), "")
@@ -319,8 +320,7 @@ def _normalization(owner: type) -> Pair:
         return calls.split(layer, x, out)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, ...]:
-        found = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
-        dx, *more = found
+        dx, *more = found = calls.gradients(dout, cache, calls.SCALES, calls.SHIFTS)
         return type(found)((dx * times if times != 1 and isinstance(dx, np.ndarray) else dx, *more))
 
     vars(forward)["own_names"] = own_names

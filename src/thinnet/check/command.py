@@ -22,8 +22,9 @@ def run(options: argparse.Namespace) -> int:
     That is 0 if nothing is wrong, 1 if something is, and 2 if nothing could be checked. Before an error is raised, the
     files are written too, if possible: an autograder without results would tell a student nothing.
     """
-    for path in (options.html, options.junit, options.gradescope):
-        if path is not None and not path.absolute().parent.is_dir():
+    paths = [path for path in (options.html, options.junit, options.gradescope) if path is not None]
+    for path in paths:
+        if not path.absolute().parent.is_dir():
             raise ArgumentError(f"the folder for {str(path)!r} must exist. Create it first.")
     points = dict(options.points)
     try:
@@ -36,9 +37,8 @@ def run(options: argparse.Namespace) -> int:
     _write(report, options, points)
     if not options.json:
         print(report.table(color=text.wants_color(sys.stdout), prints=options.prints))
-        written = [str(path) for path in (options.html, options.junit, options.gradescope) if path is not None]
-        if written:  # apart from the answer, which may be a file for a student
-            print(f"wrote {', '.join(written)}", file=sys.stderr)
+        if paths:  # apart from the answer, which may be a file for a student
+            print(f"wrote {', '.join(map(str, paths))}", file=sys.stderr)
     return 0 if report.ok else 1 if report.count("wrong") else 2
 
 

@@ -22,6 +22,8 @@ ARGUMENTS = {  # the first pattern that matches counts
 
 def _options(owner: type, **values: int) -> dict[str, int]:
     """Keyword arguments for the constructor, which must have an argument for each value that is not the usual one."""
+    if values.get("height", 0) == values.get("width"):
+        values["size"] = values["height"]
     names = parameters(owner)
     roles = {name: next((role for role, known in ARGUMENTS.items() if known.search(name)), "") for name in names}
     taken = {role for role in roles.values() if role in values}
@@ -44,15 +46,14 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
         given = [name for name in parameters(owner) if calls.WEIGHT.search(name) or calls.BIAS.search(name)]
         if len(given) >= 2 and usual_value(owner, given[1]) is None:
             layer = calls.made(owner, **{given[0]: w.copy(), given[1]: b.copy()}, **_options(owner, **param))
-            return _of_images(layer, x, calls.call_forward(layer, x, True))
+            return _forward(layer, x)
         sizes = {"height": height, "width": width, "outputs": filters, "inputs": channels}
-        sizes |= {"size": height} if height == width else {}
         layer = calls.made(owner, **_options(owner, **sizes, **param))
         if np.shape(calls.found_in(vars(layer), calls.WEIGHT)) != w.shape:
             raise CannotCall(f"{owner.__name__} has no filters of shape {w.shape} under a usual name")
         calls.put(layer, calls.WEIGHT, w)
         calls.put(layer, calls.BIAS, b)
-        return _of_images(layer, x, calls.call_forward(layer, x, True))
+        return _forward(layer, x)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
         dx, dw, db = calls.gradients(dout, cache, calls.WEIGHTS, calls.BIASES)
@@ -68,16 +69,11 @@ def pooling(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def forward(x: Any, param: dict[str, int]) -> tuple[Any, Any]:
         nonlocal last
         height, width, stride = param["pool_height"], param["pool_width"], param["stride"]
-        sizes = {"height": height, "width": width} | ({"size": height} if height == width else {})
-
-        def images(x: Any) -> tuple[Any, Any]:
-            layer = calls.made(owner, **_options(owner, **sizes, stride=stride, pad=0))
-            return _of_images(layer, x, calls.call_forward(layer, x, True))
-
+        options = _options(owner, height=height, width=width, stride=stride, pad=0)
         rows, columns = (x.shape[2] - height) // stride + 1, (x.shape[3] - width) // stride + 1
-        out, cache = images(np.moveaxis(x, 1, 3).copy() if last else x)
+        out, cache = _forward(calls.made(owner, **options), np.moveaxis(x, 1, 3).copy() if last else x)
         if out.shape != (*x.shape[:2], rows, columns) and not last:
-            turned = images(np.moveaxis(x, 1, 3).copy())
+            turned = _forward(calls.made(owner, **options), np.moveaxis(x, 1, 3).copy())
             last = turned[0].shape == (len(x), rows, columns, x.shape[1])
             out, cache = turned if last else (out, cache)
         return np.moveaxis(out, 3, 1) if last else out, cache
@@ -89,11 +85,9 @@ def pooling(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return forward, backward
 
 
-def _of_images(layer: Any, x: Any, returned: Any) -> tuple[Any, Any]:
+def _forward(layer: Any, x: Any) -> tuple[Any, Any]:
     """The output and the cache; the output must have as many dimensions as the images."""
-    out, cache = calls.split(layer, x, returned)
+    out, cache = calls.split(layer, x, calls.call_forward(layer, x, True))
     if np.ndim(out) != x.ndim:
-        raise CannotCall(
-            f"{type(layer).__name__}.forward does not give as many dimensions as the images have, {x.ndim}"
-        )
+        raise CannotCall(f"{type(layer).__name__}.forward returns {np.ndim(out)} dimensions, the images have {x.ndim}")
     return np.asarray(out), cache

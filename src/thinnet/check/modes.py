@@ -3,7 +3,7 @@
 import difflib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FunctionType
 from typing import Any
 
@@ -35,7 +35,7 @@ def with_modes(owner: Any) -> tuple[Any, str]:
 def _texts(constants: Any) -> dict[str, str]:
     """The strings among these that may be meant as a mode, and as which."""
     found = {}
-    for text in _flat(constants):
+    for text in strings(constants):
         plain = text.strip().lower()
         mode = WORDS.get(plain) or next(iter(difflib.get_close_matches(plain, MODES, 1, 0.7)), "")
         if mode and text not in MODES:
@@ -43,10 +43,11 @@ def _texts(constants: Any) -> dict[str, str]:
     return found
 
 
-def _flat(constants: Any) -> Iterator[str]:
+def strings(constants: Iterable[Any]) -> Iterator[str]:
+    """The strings among a function's constants, also inside collections of them."""
     for one in constants:
         if isinstance(one, (tuple, frozenset)):
-            yield from _flat(one)
+            yield from strings(one)
         elif isinstance(one, str):
             yield one
 

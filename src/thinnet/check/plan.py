@@ -104,7 +104,7 @@ def _checked(name: str, namespace: Mapping[str, Any], convention: PConvention) -
         own, functions = "dropout_forward", dropout_functions.as_dropout_forward(namespace[name])
     elif dot:
         own = classes.function_of(classes.kind_of(class_name), method)
-        functions = classes.functions_of(namespace[class_name])
+        functions = classes.functions_of(class_name, namespace[class_name])
     subject = Subject(name, functions, convention, (own,))
     random.seed(SEED)
     np.random.seed(SEED)

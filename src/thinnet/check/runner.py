@@ -99,13 +99,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _ending(status: int, last: str) -> str:
     """How a process ended, and the last line of its output."""
-    ending = f"the process ended with status {status}"
-    if status == 0:
-        ending = "the process ended before the function did"
-    elif status < 0 and signal.Signals(-status).name == "SIGPROF":
-        return WORKED
-    elif status < 0:
-        ending = f"the process was ended by the signal {signal.Signals(-status).name}"
+    ending = f"the process ended with status {status}" if status else "the process ended before the function did"
+    if status < 0:
+        name = signal.Signals(-status).name
+        if name == "SIGPROF":
+            return WORKED
+        ending = f"the process was ended by the signal {name}"
     return f"{ending}: {last}" if last else ending
 
 
@@ -118,13 +117,13 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
         problem = finding("cannot-import", source.problem)
         return [FunctionReport(name, file, [problem]) for name in source.subjects], source.convention
     found, convention = _run(source, names, limits)
-    stopped = {} if source.only_python_3 else {name: _old(report) for name, report in found.items() if _old(report)}
-    if stopped:  # once more, as Python 2, with everything that may depend on them
+    errors = {} if source.only_python_3 else {name: _old(report) for name, report in found.items()}
+    if any(errors.values()):  # once more, as Python 2, with everything that may depend on them
         again, _ = _run(source, [name for name in names if found[name].state != "right"], limits, old=True)
         for name, report in again.items():
             found[name] = report
-            if name in stopped and report.state == "right":
-                message = f"it is right in Python 2, but stops in Python 3 with {stopped[name]}"
+            if errors[name] and report.state == "right":
+                message = f"it is right in Python 2, but stops in Python 3 with {errors[name]}"
                 found[name] = FunctionReport(name, file, [finding("not-checked", message)])
     for name, why in source.doubtful.items():  # wrong results count; failing to run does not
         stops = [fault.evidence for fault in found[name].faults if fault.verdict in NOT_RUN]
@@ -143,12 +142,11 @@ def _old(report: FunctionReport) -> str:
 
 
 def _run(
-    source: Source, names: list[str], limits: Limits, old: bool = False
+    source: Source, pending: list[str], limits: Limits, old: bool = False
 ) -> tuple[dict[str, FunctionReport], PConvention]:
     """Check some of what a file defines, as Python 2 if `old`."""
     file, convention = str(source.path), source.convention
     reports: dict[str, FunctionReport] = {}
-    pending = names
     while pending:
         job = Job(source, pending, convention, limits, not reports, old, START + limits.seconds)
         events, ending = _events(job)
@@ -176,9 +174,8 @@ def _run(
 
 def _failure(last: list[dict[str, Any]], current: str, ending: str | None, limits: Limits) -> Finding:
     """Why the worker stopped at a function or, without one, at the import."""
-    for event in last:
-        if event["event"] == "refused":
-            return finding(event["verdict"], event["evidence"])
+    if last and last[0]["event"] == "refused":
+        return finding(last[0]["verdict"], last[0]["evidence"])
     if ending == WORKED:
         return finding("timed-out", f"it was stopped after {limits.seconds:g} s of CPU time")
     if ending is None:

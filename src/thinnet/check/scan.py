@@ -6,7 +6,6 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeGuard
 
 from thinnet import old_python
 from thinnet.check import p_convention
@@ -67,23 +66,20 @@ def scan(target: Path) -> list[Source]:
             "like), got none of them. The functions must have the courses' names; a class must be called Dropout, "
             f"ReLU, Affine or the like, with forward and backward.{unread}"
         )
-    for source in sources:
+    for source in sources:  # when all of them are parsed
         source.convention = _said(source, trees)
-        body = trees[source.path].body if source.path in trees else []
-        nodes = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-        for node in nodes:
-            methods = _methods(node)
-            own = methods_of(methods)
-            methods |= {known: methods[name] for known, name in zip(("forward", "backward"), own, strict=False)}
-            names = {node.name: node} | {f"{node.name}.{name}": inner for name, inner in methods.items()}
-            source.lines |= {name: found.lineno for name, found in names.items()}
-        alone = [node for node in nodes if node.name in DROPOUT_FUNCTIONS or kind_of(node.name) == "dropout"]
-        source.conventions = {node.name: p_convention.from_dropout(node) for node in alone}
     return sources
 
 
 def _methods(node: ast.ClassDef | ast.FunctionDef) -> dict[str, ast.FunctionDef]:
     return {inner.name: inner for inner in node.body if isinstance(inner, ast.FunctionDef)}
+
+
+def _lines(node: ast.ClassDef | ast.FunctionDef) -> dict[str, int]:
+    """Where a function or a class and its methods begin, with forward and backward also under these names."""
+    methods = _methods(node)
+    methods |= {known: methods[name] for known, name in zip(("forward", "backward"), methods_of(methods), strict=False)}
+    return {node.name: node.lineno} | {f"{node.name}.{name}": inner.lineno for name, inner in methods.items()}
 
 
 def _python_files(folder: Path) -> list[Path]:
@@ -95,41 +91,41 @@ def _python_files(folder: Path) -> list[Path]:
 
 
 def _source(path: Path, trees: dict[Path, ast.Module]) -> Source:
-    text, tree, problem, untranslated = path.read_bytes(), None, "", ""
+    text = path.read_bytes()
     try:
         tree = trees[path] = old_python.parse(text).tree
     except (SyntaxError, ValueError, RecursionError, MemoryError, MissingExtraError) as error:
-        untranslated = str(error) if isinstance(error, MissingExtraError) else ""
         names = set(re.findall(r"^(?:def|class)\s+(\w+)", text.decode("utf-8", "replace"), re.MULTILINE))
         line = f", line {error.lineno}: {(error.text or '').strip()}" if isinstance(error, SyntaxError) else ""
         problem = f"{type(error).__name__}: {getattr(error, 'msg', error)} in {path.name}{line}"
         if b"\0" in text:
             found = "is in UTF-16" if text.startswith((b"\xff\xfe", b"\xfe\xff")) else "contains zero bytes"
             problem = f"{path.name} {found}, which Python does not read: save it as UTF-8"
-    else:
-        assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
-        names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)
-        defined = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-        names |= {node.name for node in defined if isinstance(node, ast.FunctionDef) or not kind_of(node.name)}
-    root, module = _root_and_module(path, tree)
-    if tree is None:
         subjects = subjects_of(names, {})
-        excluded = dict.fromkeys(subjects if untranslated else (), untranslated)
-        return Source(path, root, module, subjects, problem, excluded)
-    classes = {node.name: _methods(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+        excluded = dict.fromkeys(subjects, str(error)) if isinstance(error, MissingExtraError) else {}
+        return Source(path, *_root_and_module(path), subjects, problem, excluded)
+    assigned = [target for node in tree.body if isinstance(node, ast.Assign) for target in node.targets]
+    names = {target.id for target in assigned if isinstance(target, ast.Name)} - set(DROPOUT_FUNCTIONS)
+    defined = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    names |= {node.name for node in defined if isinstance(node, ast.FunctionDef) or not kind_of(node.name)}
+    classes = {node.name: _methods(node) for node in defined if isinstance(node, ast.ClassDef)}
     subjects = subjects_of(names, classes)
     for name, methods in classes.items():
         if kind_of(name) and "forward" in methods and not methods_of(methods):  # a framework derives backward itself
             subjects += not_numpy(tree, [f"{name}.forward"])[0]
-    nets = {node.name: WHOLE_NET for node in tree.body if _is_whole_net(node) and node.name not in subjects}
+    nets = {node.name: WHOLE_NET for node in defined if _is_whole_net(node) and node.name not in subjects}
     foreign, doubtful = not_numpy(tree, subjects)
     others = {name: NONE_OF_THESE for name in subjects if not is_known(name)}  # nothing is imported for them
     doubtful = {name: why for name, why in doubtful.items() if name not in others}
-    excluded = others | nets | foreign
-    return Source(path, root, module, [*subjects, *nets], problem, excluded, doubtful, only_python_3(tree))
+    source = Source(path, *_root_and_module(path, tree), [*subjects, *nets], "", others | nets | foreign, doubtful)
+    source.only_python_3 = only_python_3(tree)
+    alone = [node for node in defined if node.name in DROPOUT_FUNCTIONS or kind_of(node.name) == "dropout"]
+    source.conventions = {node.name: p_convention.from_dropout(node) for node in alone}
+    source.lines = {name: line for node in defined for name, line in _lines(node).items()}
+    return source
 
 
-def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
+def _root_and_module(path: Path, tree: ast.Module | None = None) -> tuple[Path, str]:
     """The folder from which to import a file, outside of its packages, and the module's name from there.
 
     Folders that the file's relative imports reach are packages, whatever their names.
@@ -145,7 +141,7 @@ def _root_and_module(path: Path, tree: ast.Module | None) -> tuple[Path, str]:
     return folder, ".".join(parts)
 
 
-def _is_whole_net(node: ast.stmt) -> TypeGuard[ast.FunctionDef]:
+def _is_whole_net(node: ast.FunctionDef | ast.ClassDef) -> bool:
     """Whether it is a function that computes a net and its dropout together, as ``f(X, parameters, keep_prob)``."""
     if not isinstance(node, ast.FunctionDef):
         return False

@@ -78,15 +78,8 @@ class Subject:
             keep, net = self.convention.keep, self.in_net
             evidence = self.when + evidence
             found = finding(verdict, evidence, self.own, example=example, severity=severity, keep=keep, in_net=net)
-            for name, own in self.functions.get("__own_names__", {}).items():  # for entries of bn_param
+            for name, own in self.functions.get("__own_names__", {}).items():  # in place of the courses'
                 found = replace(found, evidence=found.evidence.replace(name, own), mend=found.mend.replace(name, own))
-            owner, dot, _ = self.name.partition(".")
-            if dot:  # name its methods, not the functions that stand for them
-                names = re.compile(
-                    self.own.replace("forward", "backward").replace("backward", "((?:for|back)ward)") + r"\b"
-                )
-                method = rf"{owner}.\1"
-                found = replace(found, evidence=names.sub(method, found.evidence), mend=names.sub(method, found.mend))
             self.findings.append(found)
 
     def has(self, verdict: str) -> bool:
@@ -155,7 +148,7 @@ class Subject:
             raise
         except BaseException as error:
             if name in self.owns and isinstance(error, TypeError) and signature_mismatch(self.functions[name], *args):
-                why = f"{name} does not take {len(args)} arguments, as the courses' does"
+                why = f"{name} does not take {len(args)} arguments, as the courses' function does"
                 raise self.stop("not-checked", why) from error
             raise self._failure(name, error) from error
         values = result if isinstance(result, tuple) and result else (result,)
@@ -284,12 +277,17 @@ class Subject:
         return self.blame(name, "crashed", f"{what}, {location(error)}{left}")
 
 
-def parameters(function: Any) -> list[str]:
-    """The names of a function's arguments; none if it has no signature."""
+def signature(function: Any) -> Mapping[str, inspect.Parameter]:
+    """A function's arguments by name; none if it has no signature."""
     try:
-        return list(inspect.signature(function).parameters)
+        return inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return []
+        return {}
+
+
+def parameters(function: Any) -> list[str]:
+    """The names of a function's arguments."""
+    return [*signature(function)]
 
 
 def arguments_of(owner: type, hidden: list[int] | None, *candidates: dict[str, Any]) -> list[str]:
@@ -298,8 +296,7 @@ def arguments_of(owner: type, hidden: list[int] | None, *candidates: dict[str, A
     If it takes ``**kwargs``: from each of the candidates, the first name that its code mentions, preferably as a
     string, and that it accepts; likewise some common names.
     """
-    known = inspect.signature(owner).parameters.values() if parameters(owner) else ()
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known):
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in signature(owner).values()):
         return parameters(owner)
     texts, names = set[Any](), set[Any]()
     code = [getattr(value, "__code__", None) for base in owner.__mro__ for value in vars(base).values()]
@@ -320,12 +317,11 @@ def arguments_of(owner: type, hidden: list[int] | None, *candidates: dict[str, A
 
 def usual_value(function: Any, name: str) -> Any:
     """The default of an argument, or None."""
-    default = inspect.signature(function).parameters[name].default
+    default = signature(function)[name].default
     return None if default is inspect.Parameter.empty else default
 
 
 def _arguments_of_courses(name: str) -> list[str]:
-    """The arguments of a course's function of this name, if there is one."""
     function = getattr(layers, name, None) or getattr(optim, name, None)
     return [name for name in parameters(function) if name != "activation"]
 
