@@ -3,9 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from thinnet.check import Limits, check_path
 from thinnet.check.findings import FunctionReport, finding
@@ -43,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(report: Report, options: argparse.Namespace, points: dict[str, float]) -> None:
-    forms: list[tuple[Path | None, Callable[[], str]]] = [
-        (options.gradescope, lambda: json.dumps(gradescope.results(report, points), indent=2)),
-        (options.junit, lambda: junit.xml(report)),
-        (options.html, lambda: html.page(report)),
+    forms = [
+        (options.gradescope, json.dumps(gradescope.results(report, points), indent=2)),
+        (options.junit, junit.xml(report)),
+        (options.html, html.page(report)),
     ]
     for path, form in forms:
         if path is not None:
-            write_atomically(path, form().encode("utf-8", "replace"))
+            write_atomically(path, form.encode("utf-8", "replace"))
     if options.json:
         print(json.dumps(report.as_dict(), indent=2))
 

@@ -22,7 +22,7 @@ ARGUMENTS = {  # the first pattern that matches counts
 
 def _options(owner: type, **values: int) -> dict[str, int]:
     """Keyword arguments for the constructor, which must have an argument for each value that is not the usual one."""
-    if values.get("height", 0) == values.get("width"):
+    if "height" in values and values["height"] == values["width"]:
         values["size"] = values["height"]
     names = parameters(owner)
     roles = {name: next((role for role, known in ARGUMENTS.items() if known.search(name)), "") for name in names}
@@ -46,13 +46,13 @@ def convolution(owner: type) -> tuple[Callable[..., Any], Callable[..., Any]]:
         given = [name for name in parameters(owner) if calls.WEIGHT.search(name) or calls.BIAS.search(name)]
         if len(given) >= 2 and usual_value(owner, given[1]) is None:
             layer = calls.made(owner, **{given[0]: w.copy(), given[1]: b.copy()}, **_options(owner, **param))
-            return _forward(layer, x)
-        sizes = {"height": height, "width": width, "outputs": filters, "inputs": channels}
-        layer = calls.made(owner, **_options(owner, **sizes, **param))
-        if np.shape(calls.found_in(vars(layer), calls.WEIGHT)) != w.shape:
-            raise CannotCall(f"{owner.__name__} has no filters of shape {w.shape} under a usual name")
-        calls.put(layer, calls.WEIGHT, w)
-        calls.put(layer, calls.BIAS, b)
+        else:
+            sizes = {"height": height, "width": width, "outputs": filters, "inputs": channels}
+            layer = calls.made(owner, **_options(owner, **sizes, **param))
+            if np.shape(calls.found_in(vars(layer), calls.WEIGHT)) != w.shape:
+                raise CannotCall(f"{owner.__name__} has no filters of shape {w.shape} under a usual name")
+            calls.put(layer, calls.WEIGHT, w)
+            calls.put(layer, calls.BIAS, b)
         return _forward(layer, x)
 
     def backward(dout: Any, cache: Any) -> tuple[Any, Any, Any]:
