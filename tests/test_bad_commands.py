@@ -67,7 +67,7 @@ COMMANDS = [
     ("train --data digit --output $TMP/run", "--data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
     (
         "train --config $TMP/none.toml --output $TMP/run",
-        "none.toml must be a TOML file, got no such file. It was looked for in",
+        "none.toml must be a TOML file, got no such file. Thinnet looked in",
     ),
     ("train --root $TMP/\udcff --output $TMP/run", r"--root must be a name in UTF-8, got '/"),
     ("train --data $TMP/\udcff.npz --output $TMP/run", r"data must be a name in UTF-8, got '/"),

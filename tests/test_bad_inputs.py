@@ -327,22 +327,22 @@ OTHERS = [
         ArgumentError,
         {
             "standardized: unknown": (lambda: Dataset(X, Y).standardized("minmax"), r"method must be one of 'none', 'mean'"),
-            "batch: a float for rows": (lambda: Dataset(X, Y).batch("train", 10.0), r"rows must be row numbers, a slice, or 6 times True or False, got 10\.0\. Write slice\(0, 10\) for so many, \[10\]"),  # type: ignore[arg-type]
+            "batch: a float for rows": (lambda: Dataset(X, Y).batch("train", 10.0), r"rows must be row numbers, a slice, or a mask of 6 booleans, got 10\.0\. Write slice\(0, 10\) for that many rows, \[10\]"),  # type: ignore[arg-type]
             "batch: floats for rows": (lambda: Dataset(X, Y).batch("train", np.array([2.0])), r"rows must be .*, got dtype float64 of shape \(1,\)\. Give np\.array\(rows, int\)"),
-            "batch: NaN for rows": (lambda: Dataset(X, Y).batch("train", float("nan")), r"6 times True or False, got nan\. Rows have whole numbers, from 0 on\.$"),  # type: ignore[arg-type]
-            "batch: half a row": (lambda: Dataset(X, Y).batch("train", 2.5), r"got 2\.5\. Rows have whole numbers"),  # type: ignore[arg-type]
-            "batch: -1 for rows": (lambda: Dataset(X, Y).batch("train", -1), r"got -1\. Write \[-1\] for this one\.$"),  # type: ignore[arg-type]
-            "batch: NaN among rows": (lambda: Dataset(X, Y).batch("train", [0, float("nan")]), r"got dtype float64 of shape \(2,\)\. Rows have whole"),  # type: ignore[list-item]
+            "batch: NaN for rows": (lambda: Dataset(X, Y).batch("train", float("nan")), r"a mask of 6 booleans, got nan\. Rows are numbered 0, 1, 2 and so on\.$"),  # type: ignore[arg-type]
+            "batch: half a row": (lambda: Dataset(X, Y).batch("train", 2.5), r"got 2\.5\. Rows are numbered 0"),  # type: ignore[arg-type]
+            "batch: -1 for rows": (lambda: Dataset(X, Y).batch("train", -1), r"got -1\. Write \[-1\] for row -1\.$"),  # type: ignore[arg-type]
+            "batch: NaN among rows": (lambda: Dataset(X, Y).batch("train", [0, float("nan")]), r"got dtype float64 of shape \(2,\)\. Rows are numbered"),  # type: ignore[list-item]
             "held: beyond the last row": (lambda: Dataset(X, Y).held("train", [6]), r"rows must be numbers from 0 to 5, got 6"),
-            "held: NaN": (lambda: Dataset(X, Y).held("train", float("nan")), r"rows must be row numbers, .* got nan\. Rows have"),  # type: ignore[arg-type]
+            "held: NaN": (lambda: Dataset(X, Y).held("train", float("nan")), r"rows must be row numbers, .* got nan\. Rows are numbered"),  # type: ignore[arg-type]
             "held: no such split of a share": (lambda: Dataset(X, Y).shared(0, 2).held("training", np.arange(2)), r"split must be one of 'train', .* got 'training'\. Did"),
             "batch: True for rows": (lambda: Dataset(X, Y).batch("train", True), r"rows must be .*, got True\. Leave it out for all rows"),  # type: ignore[arg-type]
             "batch: beyond the last row": (lambda: Dataset(X, Y).batch("train", [0, 6]), r"rows must be numbers from 0 to 5, got 6\. Count"),
             "batch: before the first row": (lambda: Dataset(X, Y).batch("train", [-7, 0]), r"rows must be numbers from 0 to 5, got -7\."),
             "batch: fractions": (lambda: Dataset(X, Y).batch("train", [0.5]), r"rows must be .*, got dtype float64 of shape \(1,\)"),  # type: ignore[list-item]
-            "batch: another number of truths": (lambda: Dataset(X, Y).batch("train", [True] * 5), r"6 times True or False, got dtype bool of shape \(5,\)"),
+            "batch: another number of truths": (lambda: Dataset(X, Y).batch("train", [True] * 5), r"a mask of 6 booleans, got dtype bool of shape \(5,\)"),
             "batch: a slice of fractions": (lambda: Dataset(X, Y).batch("train", slice(0, 2.5)), r"rows must be a slice of whole numbers, got slice\(0, 2\.5"),
-            "batch: integers": (lambda: Dataset(X, Y).batch("train", [0], "int8"), r"dtype must be one of floats, got 'int8'\. Use 'float32' or"),
+            "batch: integers": (lambda: Dataset(X, Y).batch("train", [0], "int8"), r"dtype must be a float type, got 'int8'\. Use 'float32' or"),
             "reader: beyond the last row": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.array([6])), r"rows must be numbers from 0 to 5, got 6"),
             "reader: more rows than room": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.arange(3)), r"rows must be at most 2, max_rows, got 3"),
             "order: of no rows": (lambda: BatchOrder(0, batch_size=2, seed=0), r"num_rows must be an integer >= 1, got 0"),

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.usefixtures("closed_door", "quick_notebooks")
         (b"\nprint('a script')", "line 2 is not JSON: it is text that begins with"),
         (b'{\n<<<<<<< HEAD\n "cells": []}', "line 2 is not JSON: it is text that begins with '<<<<<<< HEAD'"),
         (b'{"cells": [],\n', "line 2 is not JSON: the file ends before the notebook does"),
-        (b"<!DOCTYPE html>\n<html>", "line 1 is not JSON: it is a page of HTML. Get the notebook itself"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", r"Git LFS, .* `git lfs pull`"),
+        (b"<!DOCTYPE html>\n<html>", "line 1 is not JSON: it is an HTML page. Get the notebook itself"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", r"Git LFS pointer, .* `git lfs pull`"),
     ],
 )
 def test_what_is_no_notebook_is_refused(content: bytes | None, why: str, tmp_path: Path) -> None:

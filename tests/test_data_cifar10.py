@@ -247,8 +247,8 @@ def test_class_names_come_from_the_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ({"label_names": 3}, "no list of names"),
-        ({"label_names": [1]}, "no list of names"),
+        ({"label_names": 3}, "something other than a list of names"),
+        ({"label_names": [1]}, "something other than a list of names"),
         ({"label_names": ["a"]}, "1 name"),
     ],
 )
@@ -292,5 +292,7 @@ def test_each_process_reads_its_share(tmp_path: Path) -> None:
 def test_a_batch_under_the_name_of_another_one_is_refused(folder: Path, copied: str, to: str) -> None:
     (folder / to).write_bytes((folder / copied).read_bytes())
     for read in (read_cifar10_folder, lambda root: load_cifar10(root, **SMALL)):
-        with pytest.raises(DataError, match=rf"{to} must be a batch with rows of its own, got those of {copied}\. Put"):
+        with pytest.raises(
+            DataError, match=rf"{to} must be a batch of other rows than {copied}, got the same ones\. Put"
+        ):
             read(folder)

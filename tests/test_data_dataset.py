@@ -244,7 +244,7 @@ def test_lists_of_text_with_something_else_in_them(labels: list[Any], text: str)
 
 def test_a_single_row_number_is_not_taken_for_a_number_of_rows(data: Dataset) -> None:
     for rows in (3, np.int64(3)):
-        with pytest.raises(ArgumentError, match=r"got 3\. Write slice\(0, 3\) for so many, \[3\] for this one\.$"):
+        with pytest.raises(ArgumentError, match=r"got 3\. Write slice\(0, 3\) for that many rows, \[3\] for row 3\.$"):
             data.batch("train", rows)  # type: ignore[arg-type]
     assert data.batch("train", [3])[0].shape == (1, data.num_features)
 

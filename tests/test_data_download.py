@@ -26,9 +26,7 @@ from thinnet.errors import DataError
 
 FILES = {"first": b"one" * 1000, "second": b"two"}
 FOLDER = "some-data"
-BY_HAND = (
-    "or download and unpack it by hand, and pass root, or set THINNET_DATA, to the folder that has some-data in it"
-)
+BY_HAND = "or download and unpack it by hand, and give the folder that has some-data as root, or set THINNET_DATA to it"
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -55,7 +55,9 @@ def test_the_splits(root: Path) -> None:
 def test_training_images_under_the_names_of_test_images_are_refused(root: Path) -> None:
     for file in root.glob("train-*"):
         (root / file.name.replace("train", "t10k")).write_bytes(file.read_bytes())
-    with pytest.raises(DataError, match=r"t10k-.* must be a file of images of its own, got those of train-.* Take the"):
+    with pytest.raises(
+        DataError, match=r"t10k-.* must be a file of other images than train-.*, got the same ones\. Take the"
+    ):
         load_fashion_mnist(root, **SMALL)
 
 
@@ -96,11 +98,11 @@ WHOLE = idx(LABELS["train"])
 ZIPPED = gzip.compress(WHOLE, mtime=0)
 BAD_FILES = {
     "empty": (b"", "an empty file"),
-    "a web page": (b"<!DOCTYPE html>", "a page of HTML"),
+    "a web page": (b"<!DOCTYPE html>", "an HTML page"),
     "floats": (b"\0\0\x0d\x01\0\0\0\x01" + b"\0" * 4, "the data type 0x0d rather than 0x08"),
     "no dimensions": (b"\0\0\x08\0\0", "0 dimensions rather than 1 to 4"),
     "many dimensions": (b"\0\0\x08\xff" + b"\0" * 2000, "255 dimensions rather than 1 to 4"),
-    "short header": (b"\0\0\x08\x03\0\0\0\x01", "ends inside of its header"),
+    "short header": (b"\0\0\x08\x03\0\0\0\x01", "ends within its header"),
     "absurd shape": (b"\0\0\x08\x02" + b"\xff" * 8, r"the shape \(4294967295, 4294967295\), which is more"),
     "truncated": (WHOLE[:-1], r"12 values, for the shape \(12,\), got 11"),
     "trailing": (WHOLE + b"\0", r"12 values, for the shape \(12,\), got more"),

@@ -146,8 +146,8 @@ def test_whole_numbers_beside_others_are_values() -> None:
 
 
 NOT_ARRAYS = {
-    "a page of HTML": (b"<!DOCTYPE html>\n<html><body>Not found</body></html>", "a page of HTML"),
-    "a late page": (b"\xef\xbb\xbf\n\n  <HTML lang='de'>" + "ä".encode() * 400, "a page of HTML"),
+    "an HTML page": (b"<!DOCTYPE html>\n<html><body>Not found</body></html>", "an HTML page"),
+    "a late page": (b"\xef\xbb\xbf\n\n  <HTML lang='de'>" + "ä".encode() * 400, "an HTML page"),
     "gzip": (gzip.compress(b"rows"), "a gzip file"),
     "text": (b"1,2,3\n4,5,6\n", "text that begins with '1,2,3'"),
     "nothing": (b"", "an empty file"),
@@ -227,4 +227,4 @@ def test_a_page_of_html_ends_the_command_line_in_one_sentence(
 ) -> None:
     (tmp_path / "rows.npz").write_text("<html><body>Not found</body></html>")
     assert main(["train", "--data", str(tmp_path / "rows.npz"), "--output", str(tmp_path / "run")]) == 2
-    assert "got a page of HTML. Write it again" in capsys.readouterr().err
+    assert "got an HTML page. Write it again" in capsys.readouterr().err

@@ -127,8 +127,8 @@ REFUSED = {
     "nested getattr": (pickle.dumps(Calls(getattr, np.ndarray, "tofile"), 2), "names '__builtin__.getattr'"),
     "call of an array type": (PY2 + b"cnumpy\nndarray\n)R.", "of type NoneType rather than a dict"),
     "call of a number": (PY2 + b"K\x01)R.", "'int' object is not callable"),
-    "state for a function": (PY2 + b"c_codecs\nencode\nN}U\x01aK\x01s\x86b.", "a state for a function"),
-    "state for a name": (PY2 + b"c_codecs\nencode\n}b.", "a state for a function"),
+    "state for a function": (PY2 + b"c_codecs\nencode\nN}U\x01aK\x01s\x86b.", "sets the state of a function"),
+    "state for a name": (PY2 + b"c_codecs\nencode\n}b.", "sets the state of a function"),
     "persistent id": (PY2 + b"K\x01Q.", "opcode BINPERSID at byte 4"),
     "new object": (PY2 + b"cnumpy\nndarray\n)\x81.", "opcode NEWOBJ at byte 18"),
     "protocol 1": (pickle.dumps(BATCH, 1), "a file of an unknown kind, whose first bytes are 7d 71 00"),
@@ -142,7 +142,7 @@ REFUSED = {
     "integers in another order": (pickle.dumps({b"labels": np.arange(3, dtype=">i8")}, 4), "in the byte order '>'"),
     "objects": (pickle.dumps({b"data": np.array([None])}, 2), "dtype 'O8' rather than uint8"),
     "floats": (pickle.dumps({b"data": np.ones(3)}, 2), "dtype 'f8' rather than uint8"),
-    "dtype by a number": (PY2 + b"cnumpy\ndtype\nK\x01\x85R.", "type int where a short string belongs"),
+    "dtype by a number": (PY2 + b"cnumpy\ndtype\nK\x01\x85R.", "type int in place of a short string"),
     "another codec": (PY2 + b"c_codecs\nencode\nX\x01\0\0\0aU\x03rot\x86R.", "other than latin1"),
     "huge shape": (
         PY2 + RECONSTRUCT + b"(K\x01J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86" + U1 + b"\x89U\x00tb.",
@@ -165,22 +165,22 @@ REFUSED = {
     "array type in the dict": (pickle.dumps({b"data": np.ndarray}, 2), "a value of type function"),
     "list of no list": (PY2 + b"}K\x01a.", "'dict' object has no attribute 'append'"),
     "items of no dict": (PY2 + b"]U\x01aK\x01s.", "list indices must be integers"),
-    "key that is no string": (PY2 + b"}K\x01K\x01s.", "type int where a short string belongs"),
+    "key that is no string": (PY2 + b"}K\x01K\x01s.", "type int in place of a short string"),
     "pop": (PY2 + b"}}0.", "opcode POP at byte 4"),
-    "huge memo": (PY2 + b"}r\xfe\xff\xff\xff.", "at byte 3 more steps or memory"),
+    "huge memo": (PY2 + b"}r\xfe\xff\xff\xff.", "needs, at byte 3, more steps or memory"),
     "missing memo": (PY2 + b"h\x07.", "truncated or damaged"),
-    "deep tuple": (PY2 + b"}N" + b"\x85" * 300_000 + b"Ns.", "at byte 1,004 more steps or memory"),
+    "deep tuple": (PY2 + b"}N" + b"\x85" * 300_000 + b"Ns.", "needs, at byte 1,004, more steps or memory"),
     "deep tuple, deleted in between": (
         PY2 + b"}N" + (b"\x85" + b"}Nb" + b"\x86") * 100_000 + b"Ns.",
         "more steps or memory than any such file",
     ),
     "tuple of tuples shared by the next": (
         PY2 + b"})" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(60)) + b"Ns.",
-        "uses at byte 6 twice what no such file does",
+        "uses a value twice, at byte 6, as no such file does",
     ),
     "shared tuple behind an empty list of items": (
         PY2 + b"})" + b"".join(b"(eq%ch%c\x86" % (k, k) for k in range(60)) + b"Ns.",
-        "uses at byte 8 twice what no such file does",
+        "uses a value twice, at byte 8, as no such file does",
     ),
     "sharing that multiplies": (
         PY2
@@ -189,14 +189,14 @@ REFUSED = {
         + b"q\x01U\x06latin1\x86R"
         + b"c_codecs\nencode\nh\x01U\x06latin1\x86R" * 9
         + b"e.",
-        "more of it than the file is long",
+        "more text than the file has bytes",
     ),
     "empty stack": (PY2 + b"\x86.", "unpickling stack underflow"),
     "bytes after the end": (PY2 + b"}.}", "ends at byte 3 of 5"),
     "cut short": (FROM_PYTHON_3[:5000], "truncated or damaged pickle (expected 13812 bytes"),
     "negative length": (PY2 + b"T\xff\xff\xff\xff.", "byte count < 0"),
     "empty": (b"", "an empty file"),
-    "a web page": (b"<!DOCTYPE html><html>Not found</html>", "a page of HTML"),
+    "a web page": (b"<!DOCTYPE html><html>Not found</html>", "an HTML page"),
 }
 
 
@@ -225,7 +225,7 @@ def test_no_file_changes_how_the_next_is_read(tmp_path: Path) -> None:
 
 def test_endless_pickles_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thinnet.data.pickles, "MOST_STEPS", 100)
-    with pytest.raises(DataError, match="at byte 101 more steps"):
+    with pytest.raises(DataError, match="needs, at byte 101, more steps"):
         load(tmp_path, PY2 + b"]" * 200)
 
 

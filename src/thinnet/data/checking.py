@@ -177,4 +177,4 @@ def checked_floats(dtype: Any) -> np.dtype[Any]:
         found: np.dtype[Any] = np.dtype(dtype)
         if found.kind == "f":
             return found
-    raise ArgumentError(f"dtype must be one of floats, got {dtype!r}. Use 'float32' or 'float64'.")
+    raise ArgumentError(f"dtype must be a float type, got {dtype!r}. Use 'float32' or 'float64'.")

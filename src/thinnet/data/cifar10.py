@@ -220,7 +220,7 @@ def _read_rows(
             break
         rows, labels = _decode(folder / name)
         if len(rows) and (other := files.setdefault(labels.tobytes() + rows[0].tobytes(), name)) != name:
-            raise damaged(folder / name, "a batch with rows of its own", f"those of {other}", FIX)
+            raise damaged(folder / name, f"a batch of other rows than {other}", "the same ones", FIX)
         for part, (X, y) in zip(ranges, arrays, strict=True):
             first, end = max(part.start, there), min(part.stop, there + len(rows))
             if first < end:
@@ -260,7 +260,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
     expected = "a pickled dict with ten label_names"
     names = load_pickle(path, expected, FIX).get("label_names")
     if not isinstance(names, list) or not all(isinstance(name, (bytes, str)) for name in names):
-        raise damaged(path, expected, "no list of names", FIX)
+        raise damaged(path, expected, "something other than a list of names", FIX)
     if len(names) != len(CLASS_NAMES):
         raise damaged(path, expected, f"{len(names)} names", FIX)
     return tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in names)

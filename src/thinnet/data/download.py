@@ -45,8 +45,8 @@ def fetch_folder(archive: Archive, parent: Path) -> Path:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else error
         raise DataError(
             f"{archive.url} could not be fetched into {parent}: {reason}. Check the connection, the free space and "
-            f"the permissions; or download and unpack it by hand, and pass root, or set THINNET_DATA, to the folder "
-            f"that has {archive.folder} in it."
+            f"the permissions; or download and unpack it by hand, and give the folder that has {archive.folder} "
+            f"as root, or set THINNET_DATA to it."
         ) from error
     return final
 

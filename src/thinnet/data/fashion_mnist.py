@@ -57,8 +57,8 @@ def load_fashion_mnist(
     check_rows("num_train + num_val", wanted, len(X), f"training images in {os.fspath(root)}")
     X_test, y_test = _read_pair(root, "t10k")
     if len(X_test) and np.array_equal(X, X_test):
-        images, others = _find(root, IMAGES.format("t10k")), _find(root, IMAGES.format("train"))
-        raise damaged(images, "a file of images of its own", f"those of {others.name}", FIX)
+        images, others = (_find(root, IMAGES.format(prefix)) for prefix in ("t10k", "train"))
+        raise damaged(images, f"a file of other images than {others.name}", "the same ones", FIX)
     check_rows("num_test", num_test or 0, len(X_test), f"test images in {os.fspath(root)}")
     train, val = ((X[rows], y[rows]) for rows in (slice(num_train), slice(num_train, wanted)))
     test = X_test[:num_test], y_test[:num_test]

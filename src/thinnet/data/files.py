@@ -27,7 +27,7 @@ SIGNATURES = {
     b"%PDF": "a PDF document",
     b"PAR1": "a Parquet file",
     b"MATLAB": "a MATLAB file",
-    b"version https://git-lfs": "a pointer of Git LFS, in place of the file that `git lfs pull` brings",
+    b"version https://git-lfs": "a Git LFS pointer, in place of the file itself, which `git lfs pull` fetches",
     **{bytes([0x80, protocol]): "a pickle, which can run code when it is loaded" for protocol in range(2, 6)},
 }
 
@@ -62,7 +62,7 @@ def looks_like(head: bytes) -> str:
     if not lines or not lines[0].isprintable():
         return f"a file of an unknown kind, whose first bytes are {head[:8].hex(' ')}"
     if lines[0].startswith("<") and "html" in text.lower():
-        return "a page of HTML"
+        return "an HTML page"
     return f"text that begins with {lines[0][:20]!r}"
 
 
@@ -80,7 +80,7 @@ def looked_for(path: Path) -> str:
         (f"Did you mean '{one.parent.name}/{one.name}'?" for one in there.glob(f"*/{escape(path.name)}*")), ""
     )
     others = {one.name for one in there.glob("*")} - {path.name}  # the name itself may be a broken link
-    return f"It was looked for in {there}. {inside or nearest(path.name, sorted(others))}".rstrip()
+    return f"Thinnet looked in {there}. {inside or nearest(path.name, sorted(others))}".rstrip()
 
 
 def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its path.") -> DataError:

@@ -81,5 +81,5 @@ def _read_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
         raise damaged(path, EXPECTED, f"{magic[3]} dimensions rather than 1 to {MOST_DIMENSIONS}", FIX)
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise damaged(path, EXPECTED, "a file that ends inside of its header", FIX)
+        raise damaged(path, EXPECTED, "a file that ends within its header", FIX)
     return struct.unpack(f">{magic[3]}I", sizes)

@@ -76,11 +76,11 @@ def _check_opcodes(raw: bytes) -> None:
             raise _RefusedError(f"a pickle with the opcode {name} at byte {place:,}, which no such file has")
         tuples += (name in TUPLES) - (name == "REDUCE")
         if step == MOST_STEPS or tuples > MOST_TUPLES or (name in PUTS and (argument or 0) > step):
-            raise _RefusedError(f"a pickle that takes at byte {place:,} more steps or memory than any such file")
+            raise _RefusedError(f"a pickle that needs, at byte {place:,}, more steps or memory than any such file")
         if name in PUTS:
             shared[len(shared) if argument is None else argument] = before in SHARED
         elif name in GETS and not shared.get(argument, True):
-            raise _RefusedError(f"a pickle that uses at byte {place:,} twice what no such file does")
+            raise _RefusedError(f"a pickle that uses a value twice, at byte {place:,}, as no such file does")
         before = before if name == "FRAME" else name
     if place != len(raw) - 1:
         raise _RefusedError(f"a pickle that ends at byte {place:,} of {len(raw):,}")
@@ -110,7 +110,7 @@ class _Reader(pickle.Unpickler):
         """Stands for `codecs.encode`: Python 3 writes bytes this way in protocol 2."""
         self.unencoded -= len(text)
         if _text(encoding) != "latin1" or self.unencoded < 0:
-            raise _RefusedError("text in an encoding other than latin1, or more of it than the file is long")
+            raise _RefusedError("text in an encoding other than latin1, or more text than the file has bytes")
         return text.encode("latin1")
 
 
@@ -124,7 +124,7 @@ class _Named:
         return self.function(*arguments)
 
     def __setstate__(self, state: Any) -> None:
-        raise _RefusedError("a state for a function")
+        raise _RefusedError("a pickle that sets the state of a function")
 
 
 class _Dtype:
@@ -170,5 +170,5 @@ def _value(item: Any) -> Any:
 def _text(value: Any) -> str:
     """Python 2's strings were bytes: `value` as text either way."""
     if not isinstance(value, (bytes, str)) or len(value) > LONGEST_NAME:
-        raise _RefusedError(f"type {type(value).__name__} where a short string belongs")
+        raise _RefusedError(f"type {type(value).__name__} in place of a short string")
     return value.decode("latin1") if isinstance(value, bytes) else value

@@ -33,7 +33,7 @@ def checked_index(rows: Any, num_rows: int) -> Any:
         return numbers
     found = shown(numbers.item()) if numbers.ndim == 0 else f"{came(numbers)} of shape {numbers.shape}"
     raise ArgumentError(
-        f"rows must be row numbers, a slice, or {num_rows} times True or False, got {found}. {_fix(numbers)}"
+        f"rows must be row numbers, a slice, or a mask of {num_rows} booleans, got {found}. {_fix(numbers)}"
     )
 
 
@@ -42,10 +42,10 @@ def _fix(numbers: AnyArray) -> str:
     if numbers.dtype.kind not in "iuf":
         return "Leave it out for all rows."
     if not (np.isfinite(numbers).all() and (numbers == np.trunc(numbers)).all()):
-        return "Rows have whole numbers, from 0 on."
+        return "Rows are numbered 0, 1, 2 and so on."
     if numbers.ndim == 0:
-        so_many = f"slice(0, {numbers:.0f}) for so many, " if numbers > 0 else ""
-        return f"Write {so_many}[{numbers:.0f}] for this one."
+        so_many = f"slice(0, {numbers:.0f}) for that many rows, " if numbers > 0 else ""
+        return f"Write {so_many}[{numbers:.0f}] for row {numbers:.0f}."
     return "Leave it out for all rows." if numbers.ndim != 1 else "Give np.array(rows, int)."
 
 
