@@ -71,22 +71,24 @@ def _add_masks(command: argparse.ArgumentParser) -> None:
 
 
 def _add_cifar10(command: argparse.ArgumentParser) -> None:
-    add_field(command, "root", default="")
+    _add_run(command, "cifar10-fc")
     add_field(command, "epochs", 20)
     add_field(command, "dropout_mask", "element")
-    add_field(command, "seed", 0, type=natural, help="fixes weights, masks and minibatches (default: 0)")
-    text = "the run's folder; an unfinished run in it is continued (default: a folder in runs/cifar10-fc)"
-    command.add_argument("--output", type=Path, help=text)
 
 
 def _add_ladder(command: argparse.ArgumentParser) -> None:
-    add_field(command, "root", default="")
+    _add_run(command, "cifar10-ladder")
     command.add_argument("--minutes", type=float, default=1.0, help="how long to train (default: 1)")
-    command.add_argument("--seed", type=natural, default=0, help="fixes weights, masks and minibatches (default: 0)")
     command.add_argument(
         "--precision", choices=PRECISION_NAMES, help="of matrix products (default: bfloat16 where it is faster)"
     )
-    text = "the run's folder; an unfinished run in it is continued (default: a folder in runs/cifar10-ladder)"
+
+
+def _add_run(command: argparse.ArgumentParser, name: str) -> None:
+    """Add the options of an experiment that is one run on CIFAR-10."""
+    add_field(command, "root", default="")
+    command.add_argument("--seed", type=natural, default=0, help="fixes weights, masks and minibatches (default: 0)")
+    text = f"the run's folder; an unfinished run in it is continued (default: a folder in runs/{name})"
     command.add_argument("--output", type=Path, help=text)
 
 

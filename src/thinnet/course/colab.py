@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import sys
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from thinnet.course.finder import StandInFinder
+from thinnet.course.saying import say
 
 ROOT = "google.colab"
 
@@ -30,8 +30,6 @@ class Nothing(dict[str, Any]):
 class StandIn(ModuleType):
     """``google.colab``, whose attributes are modules, or one of those, whose functions do nothing."""
 
-    say: Callable[[str, str], None]
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -39,7 +37,7 @@ class StandIn(ModuleType):
             return importlib.import_module(f"{ROOT}.{name}")
 
         def nothing(*args: Any, **options: Any) -> Any:
-            type(self).say(f"{self.__name__}.{name}", "this is not Colab; nothing done")
+            say(f"{self.__name__}.{name}", "this is not Colab; nothing done")
             return "" if self.__name__ == f"{ROOT}.userdata" else Nothing()
 
         return nothing
@@ -65,14 +63,13 @@ class Unfilled(ast.NodeTransformer):
         return ast.copy_location(ast.Pass(), node) if names == {"FOLDERNAME"} else node
 
 
-def install(say: Callable[[str, str], None]) -> None:
-    """Make ``google.colab`` importable if it is not; `say` is called with what was called and why nothing happened.
+def install() -> None:
+    """Make ``google.colab`` importable if it is not; each call says that nothing happened.
 
-    >>> install(lambda what, why: print(what, "-", why))
+    >>> install()
     >>> from google.colab import drive
     >>> mounted = drive.mount("/content/drive")
-    google.colab.drive.mount - this is not Colab; nothing done
+    [thinnet] google.colab.drive.mount: this is not Colab; nothing done
     """
-    StandIn.say = staticmethod(say)
     if FINDER not in sys.meta_path:
         sys.meta_path.append(FINDER)

@@ -41,7 +41,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
     if not commands:
         _leave_out_commands(shell)
     Folders(shell)
-    colab.install(say)
+    colab.install()
     shell.ast_transformers += [colab.Unfilled(), old_python.OldNumpy()]
     if old != "all":  # which is reported once, for the whole notebook
         old_python.Loader.tell = lambda path: say(os.path.relpath(path), "written for Python 2: translated")
