@@ -84,7 +84,8 @@ def test_where_a_figure_depends_on_it_the_dialect_is_asked_for(source: str, fitt
     ],
 )
 def test_a_dialect_that_does_not_fit_is_refused(source: str, dialect: str, right: str) -> None:
-    with pytest.raises(DialectError, match=rf"dialect must fit the notebook, got '{dialect}', but there is .*{right}"):
+    said = rf"dialect must fit the notebook, got '{dialect}', but the notebook has .*{right}"
+    with pytest.raises(DialectError, match=said):
         chosen(source, dialect)
 
 

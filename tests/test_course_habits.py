@@ -121,9 +121,11 @@ def test_only_a_dialect_that_takes_all_arguments_is_advised() -> None:
     from thinnet.course.cs231n.classifiers.fc_net import FullyConnectedNet
 
     thinnet.course.activate("cs231n-2018")
-    with pytest.raises(DialectError, match=r"got 0\..* for the others: --dialect cs231n-2017 of"):
+    with pytest.raises(
+        DialectError, match=r"got 0\..* Other dialects allow it: run thinnet course run --dialect cs231n-2017\.$"
+    ):
         FullyConnectedNet([5], dropout=0)
-    with pytest.raises(DialectError, match=r"got 0\..* for the others\.$"):
+    with pytest.raises(DialectError, match=r"got 0\..* See thinnet\.course\.DIALECTS for the other dialects\.$"):
         FullyConnectedNet([5], dropout=0, normalization="batchnorm")
 
 
@@ -152,7 +154,7 @@ def test_folders_at_somebodys_home_are_stayed_out_of_and_found_back_from(tmp_pat
     assert run.failure is None
     own = [line for line in printed(run.output)[0].splitlines() if "[thinnet]" not in line]
     assert own == ["True", "True", "made", "told"]
-    assert run.notes[0].startswith("os.chdir('/Users/nobody/cs231n/assignment2'): that folder is not there; staying in")
+    assert run.notes[0].startswith("os.chdir('/Users/nobody/cs231n/assignment2'): there is no such folder; staying in")
 
 
 def test_images_that_are_nowhere_are_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +168,9 @@ def test_images_that_are_nowhere_are_told_with_what_to_do(tmp_path: Path, monkey
     calls: list[Callable[[], Any]] = [get_CIFAR10_data, lambda: load_CIFAR10(folder)]
     calls.append(lambda: load_CIFAR_batch(f"{folder}/data_batch_1"))
     for call in calls:
-        with pytest.raises(MissingDataError, match=r"^CIFAR-10 is not on this machine\. .* run: thinnet data") as error:
+        with pytest.raises(
+            MissingDataError, match=r"^CIFAR-10 is not on this machine\. Download it with: thinnet data"
+        ) as error:
             call()
         assert "put it beside the notebook." in str(error.value)
         assert "root" not in str(error.value)

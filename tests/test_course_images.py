@@ -227,5 +227,5 @@ def test_pictures_are_read_as_in_each_year(year: str, tmp_path: Path) -> None:
     write_notebook(tmp_path / "n.ipynb", [textwrap.dedent(cell)])
     run = run_notebook(tmp_path / "n.ipynb", dialect="cs231n-2018")
     assert run.failure is None, run.failure
-    told = "[thinnet] kitten.jpg: it is not there; a drawn picture takes its place"
+    told = "[thinnet] kitten.jpg: there is no such file; using a drawn picture instead"
     assert printed(run.output) == [f"{told}\n(300, 300, 3) (50, 50, 3)\n(20, 30, 3) True (4, 5, 3)\n"]

@@ -41,7 +41,7 @@ def test_a_cell_in_which_the_kernel_dies_is_named_and_did_not_run(tmp_path: Path
     write_notebook(tmp_path / "n.ipynb", ["print(1)", "", "import os\nos._exit(3)", "print(2)"])
     run = run_notebook(tmp_path / "n.ipynb")
     assert run.num_cells == 1
-    told = "the kernel ended with exit status 3, as os._exit(3) makes it: leave that out"
+    told = "the kernel exited with status 3, as after os._exit(3): leave that call out"
     assert run.failure == f"{told}\nCell In[2]\nimport os\nos._exit(3)"
 
 
@@ -63,7 +63,7 @@ def test_a_dead_kernel_is_known_by_its_kind_of_error_and_not_by_its_words(
 ) -> None:
     monkeypatch.setattr("nbclient.exceptions.DeadKernelError.__str__", lambda error: "Kernel is gone")
     write_notebook(tmp_path / "n.ipynb", ["import os\nos._exit(3)"])
-    assert str(run_notebook(tmp_path / "n.ipynb").failure).startswith("the kernel ended with exit status 3")
+    assert str(run_notebook(tmp_path / "n.ipynb").failure).startswith("the kernel exited with status 3")
 
 
 def test_a_kernel_that_dies_as_it_starts_is_told_so_without_a_traceback_of_ours(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_run(tmp_path: Path) -> N
     write_notebook(notebook, ["raise SystemError('it ran')"])
     before = notebook.read_bytes()
     for output, text in (
-        (notebook, "output must be another file than the notebook"),
+        (notebook, "output must not be the notebook itself"),
         (tmp_path / "nowhere" / "x.ipynb", "output must be a file in a folder that can be written"),
         (tmp_path, "output must be a file in a folder that can be written"),
     ):

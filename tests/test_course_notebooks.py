@@ -134,7 +134,7 @@ def test_what_belongs_to_colab_does_no_harm_and_says_so(tmp_path: Path) -> None:
     texts = printed(run.output)
     assert "[] ''\n" in texts[0]
     assert "[thinnet] google.colab.drive.mount: this is not Colab; nothing done\n" in texts[0]
-    assert "%cd /content/drive/My Drive/my work: that folder is not there; staying in " in texts[1]
+    assert "%cd /content/drive/My Drive/my work: there is no such folder; staying in " in texts[1]
     assert texts[1].endswith("True\n")
     assert texts[2].endswith("True\n")
     assert "[] ['cs231n']\n" in texts[3]
@@ -142,7 +142,7 @@ def test_what_belongs_to_colab_does_no_harm_and_says_so(tmp_path: Path) -> None:
     for what in ("!bash get_datasets.sh", "!touch made", "!ls -d cs231n; touch made", "%pip install", "%%bash"):
         assert f"not run: {what}" in said
     for what in (
-        "%load_ext not_there: left out, since",
+        "%load_ext not_there: left out, because",
         "%no_such_magic 2: there is no",
         "%%no_such_magic: there is no",
     ):
@@ -207,11 +207,11 @@ OF_NONE = [
 ]
 OF_OLD_NUMPY = {
     "import numpy as np\nnp.vstack(x for x in [np.ones(2)])": "write a list",
-    "import numpy as np\n-(np.ones(2) > 0)": "minus turned True and False around: write ~.",
+    "import numpy as np\n-(np.ones(2) > 0)": "minus swapped True and False: write ~.",
     "import numpy as np\n(np.ones(2) > 0) - (np.ones(2) > 0)": "write ^.",
     "import numpy as np\nnp.array([[1, 2], [3]])": "write np.array(..., dtype=object), if you want that.",
     "import numpy as np\nx = np.ones(2)\nx[0] = np.ones(2)": "An array came in place of a number.",
-    "import numpy as np\nnp.npv": "NumPy's release notes tell what to write instead.",
+    "import numpy as np\nnp.npv": "NumPy's release notes say what to write instead.",
     "import numpy as np\nnp.zeros(4 / 2)": "write // to divide whole numbers",
     "import numpy as np\nnp.ones(3)[2.0]": "write // to divide whole numbers",
     "raise ValueError('Object arrays cannot be loaded when allow_pickle=False')": "allow_pickle=True), if you trust",
@@ -232,16 +232,16 @@ OF_OLD_NUMPY = {
         *OF_OLD_NUMPY.items(),
         ("raise NotImplementedError", "An exercise asks you to write this part."),
         ("W = ...\nW * 2", "An exercise asks you to write this part."),
-        ("import matplotlib.pyplot as plt\nplt.hold(True)", "release notes tell what to write instead"),
+        ("import matplotlib.pyplot as plt\nplt.hold(True)", "release notes say what to write instead"),
         (
             "import matplotlib.pyplot as plt\nplt.figure().gca(projection='3d')",
-            "release notes tell what to write instead",
+            "release notes say what to write instead",
         ),
-        ("from sklearn.datasets import fetch_mldata", "release notes tell what to write instead"),
+        ("from sklearn.datasets import fetch_mldata", "release notes say what to write instead"),
         ("2 * range(3)", "In Python 2 that was a list: write list(...) around it."),
         ("[0, 1, 2][4 / 2 :]", "write // to divide whole numbers"),
         ("range(4 / 2)", "write // to divide whole numbers"),
-        ("print(\u2018a\u2019)", "It was copied from a page or a letter"),
+        ("print(\u2018a\u2019)", "It was pasted from a web page or a document"),
         ("import math\nmath.log(0.0)", "of a number that has none"),
         ("raise ConnectionError('no network')", "the images are found without it"),
         ("from cs231n.features import *", "Put the course's own features.py into your cs231n folder"),

@@ -89,5 +89,5 @@ def test_pictures_are_resized_to_a_size_a_fraction_or_percents(
 def test_what_else_scipy_had_is_found_or_told() -> None:
     pytest.importorskip("scipy.special")
     assert pictures._elsewhere_in_scipy("factorial")(3) == 6
-    with pytest.raises(AttributeError, match=r"of it, Thinnet has imread, .*, and not 'imrotate'"):
+    with pytest.raises(AttributeError, match=r"of it, Thinnet has imread, .*, but not 'imrotate'"):
         pictures._elsewhere_in_scipy("imrotate")

@@ -56,11 +56,11 @@ def test_an_argument_of_another_dialect_is_refused_with_its_name() -> None:
     for given, told in (
         (
             {"dropout": 1},
-            r"got 'dropout'.*dialect cs231n-2018 \(p keeps\): thinnet course run --dialect cs231n-2018, or ",
+            r"got 'dropout'.*Use cs231n-2018 \(p keeps\): thinnet course run --dialect cs231n-2018, or ",
         ),
-        ({"dropout": 0}, r"dialect cs231n-2017 \(p drops\): thinnet course run --dialect cs231n-2017,"),
-        ({"dropout": 0.5, "normalization": None}, r"dialect cs231n-2018 \(p keeps\): "),
-        ({"dropout": 0.5}, r"dialect cs231n-2017 \(p drops\) or cs231n-2018 \(p keeps\): "),
+        ({"dropout": 0}, r"Use cs231n-2017 \(p drops\): thinnet course run --dialect cs231n-2017,"),
+        ({"dropout": 0.5, "normalization": None}, r"Use cs231n-2018 \(p keeps\): "),
+        ({"dropout": 0.5}, r"Use cs231n-2017 \(p drops\) or cs231n-2018 \(p keeps\): "),
         ({"dropout": 1, "use_batchnorm": True}, r"No dialect of this course has all of these arguments"),
     ):
         with pytest.raises(DialectError, match=told):

@@ -15,10 +15,9 @@ MENDS = {  # by a pattern for the start of the failure
     "should have returned it. Do that first.",
     r"NotImplementedError|TypeError: .*'ellipsis'": "An exercise asks you to write this part. Do that first.",
     r"SystemExit": "The cell ends Python there: leave exit() out.",
-    r"TypeError: The numpy boolean negative": "In older versions of NumPy, minus turned True and "
-    "False around: write ~.",
-    r"TypeError: numpy boolean subtract": "In older versions of NumPy, minus told where two arrays of True and False "
-    "differ: write ^.",
+    r"TypeError: The numpy boolean negative": "In older versions of NumPy, minus swapped True and False: write ~.",
+    r"TypeError: numpy boolean subtract": "In older versions of NumPy, minus showed where two boolean arrays differ: "
+    "write ^.",
     r"ValueError: .*inhomogeneous shape": "The parts have different lengths. Older versions of NumPy made an array of "
     "objects of them: write np.array(..., dtype=object), if you want that.",
     r"TypeError: only (0-dimensional|length-1) arrays can be|ValueError: setting an array element with a seq": "An "
@@ -31,17 +30,17 @@ MENDS = {  # by a pattern for the start of the failure
     r"AttributeError: 'numpy.ndarray' object has no attribute '(ptp|itemset|newbyteorder|tostring)'": "Older versions "
     "of NumPy had it: write np.ptp(x), x[i] = value, x.view(x.dtype.newbyteorder()) or x.tobytes().",
     r"AttributeError: module 'numpy(\.\w+)*' has no attribute": "Check the spelling. If an older version of NumPy had "
-    "it, NumPy's release notes tell what to write instead.",
+    "it, NumPy's release notes say what to write instead.",
     r"ValueError: Object arrays cannot be loaded": "Older versions of NumPy loaded them unasked: write "
     "np.load(..., allow_pickle=True), if you trust the file.",
     r"TypeError: arrays to stack must be passed as": "Older versions of NumPy took a generator: write a list.",
     r"\w+: .*(keyword argument|property) '?normed": "Matplotlib has renamed it: write density=True.",
     r"\w+: (module '?matplotlib|Axes|Figure|\w*Subplot).*(no attribute|keyword)|"
     r"\w+: '(DataFrame|Series)'.*no attribute|ImportError: cannot import name .* from '(matplotlib|pandas|scipy|sk)": (
-        "Check the spelling. If the notebook was written for an older version of that library, its release notes tell "
+        "Check the spelling. If the notebook was written for an older version of that library, its release notes say "
         "what to write instead."
     ),
-    r"SyntaxError: invalid (non-printable )?character": "It was copied from a page or a letter: type it again.",
+    r"SyntaxError: invalid (non-printable )?character": "It was pasted from a web page or a document: type it again.",
     r"ValueError: (math domain error|expected a (nonnegative|positive) input)": "The line that is named takes a "
     "logarithm or a root of a number that has none, most often 0 or below: print the number first.",
     r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell downloads something, and the network did not "
@@ -49,9 +48,9 @@ MENDS = {  # by a pattern for the start of the failure
     r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Check the spelling. If that "
     "module is your own, it replaces Thinnet's: add what is missing to it, or remove it.",
     r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 instead of seaborn.",
-    "ImportError: Cannot load backend": "Nobody can see a window here: leave matplotlib.use(...) out.",
+    "ImportError: Cannot load backend": "No window can open here: leave matplotlib.use(...) out.",
     r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
-    r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks. "
+    r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks for it. "
     "Download it with thinnet data --download cifar10, or put it there.",
     "the kernel did not start": "A file beside the notebook may have the name of one of Python's modules, such as "
     "types.py: rename it.",

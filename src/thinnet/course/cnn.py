@@ -37,7 +37,9 @@ class ThreeLayerConvNet:
         use_batchnorm: bool = False,
     ) -> None:
         if use_batchnorm:
-            raise ArgumentError("use_batchnorm must be False, got True. The course has no place for it: leave it out.")
+            raise ArgumentError(
+                "use_batchnorm must be False, got True. The course does not say where it would go: leave it out."
+            )
         self.reg, self.dtype = reg, dtype
         C, H, W = input_dim
         shapes = {

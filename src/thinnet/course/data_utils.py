@@ -15,8 +15,8 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 
 IMAGE_SHAPE = (3, 32, 32)
 ABSENT = (
-    "CIFAR-10 is not on this machine. Where there is a network, run: thinnet data --download cifar10. Or bring the "
-    f"folder {FOLDER} from elsewhere, and put it beside the notebook."
+    "CIFAR-10 is not on this machine. Download it with: thinnet data --download cifar10. Or copy the folder "
+    f"{FOLDER} from another machine, and put it beside the notebook."
 )
 
 

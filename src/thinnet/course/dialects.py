@@ -75,10 +75,12 @@ class Dialect:
             limits, verb = ("[0, 1)", "dropping") if dropping else ("(0, 1]", "keeping")
             course = [other for other in DIALECTS.values() if other.package == self.package and other.allows(p)]
             others = [other.name for other in course if other.takes(arguments or {})]
-            advice = f": --dialect {' or '.join(others)} of thinnet course run" if others else ""
+            fix = "See thinnet.course.DIALECTS for the other dialects."
+            if others:
+                fix = f"Other dialects allow it: run thinnet course run --dialect {' or '.join(others)}."
             raise DialectError(
                 f"p must be a number in {limits}, got {p!r}. In the dialect {self.name} it is the probability of "
-                f"{verb} a unit; see thinnet.course.DIALECTS for the others{advice}."
+                f"{verb} a unit. {fix}"
             )
         return float(p) if dropping else 1 - float(p)
 

@@ -75,8 +75,8 @@ def choose_dialect(
         check_choice("dialect", dialect, tuple(DIALECTS))
         if dialect not in fitting:
             raise DialectError(
-                f"dialect must fit the notebook, got {dialect!r}, but there is {', '.join(reasons)}: "
-                f"that is {_listed(fitting)}. Run it with --dialect {' or '.join(fitting)}."
+                f"dialect must fit the notebook, got {dialect!r}, but the notebook has "
+                f"{' and '.join(reasons)}: that is {_listed(fitting)}. Run it with --dialect {' or '.join(fitting)}."
             )
         return dialect, "as asked for"
     meanings = {DIALECTS[name].p_means for name in fitting}
@@ -107,8 +107,8 @@ def _missing_dialect(fitting: list[str], reasons: list[str], package: str) -> st
     why = f" (by {' and '.join(reasons)})" if reasons else ""
     return (
         "dialect must be given, since p means dropping in some years and keeping in others, and the notebook does not "
-        f"say which; got none. It fits {_listed(fitting)}{why}. Look at the docstring of dropout_forward, or at the "
-        f"value that means no dropout in your year, and run with {options}, for example."
+        f"say which; got none. It fits {_listed(fitting)}{why}. See what the docstring of dropout_forward says, "
+        f"or which value means no dropout in your year; then run with {options}, for example."
     )
 
 

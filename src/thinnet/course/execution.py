@@ -82,7 +82,7 @@ def execute(document: Any, folder: Path, opening: dict[str, Any], progress: bool
 def _how_it_died(manager: Any) -> str:
     status = getattr(getattr(manager.provisioner, "process", None), "returncode", None)
     if status is not None and 0 <= status < 256:  # Windows has larger ones for a crash
-        return f"the kernel ended with exit status {status}, as os._exit({status}) makes it: leave that out"
+        return f"the kernel exited with status {status}, as after os._exit({status}): leave that call out"
     if status is not None and -status in (signal.SIGSEGV, signal.SIGABRT):
         return f"the kernel crashed ({signal.Signals(-status).name}), in compiled code that the cell called"
     return "the kernel died; it may have run out of memory"

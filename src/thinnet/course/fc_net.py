@@ -164,10 +164,8 @@ def _advice(dialect: Dialect, kwargs: dict[str, Any]) -> str:
     if not fitting:
         return "No dialect of this course has all of these arguments: leave out those of another year."
     dialects = " or ".join(f"{other.name} (p {other.p_means}s)" for other in fitting)
-    return (
-        f"That is the dialect {dialects}: thinnet course run --dialect {fitting[0].name}, "
-        f"or thinnet.course.activate({fitting[0].name!r}){', or of the other' if len(fitting) > 1 else ''}."
-    )
+    first, example = fitting[0].name, ", for example" if len(fitting) > 1 else ""
+    return f"Use {dialects}: thinnet course run --dialect {first}, or thinnet.course.activate({first!r}){example}."
 
 
 def _arguments(

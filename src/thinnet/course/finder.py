@@ -69,7 +69,7 @@ def checked_names(packages: Sequence[str]) -> tuple[str, ...]:
             )
         if name in (*sys.stdlib_module_names, "thinnet"):
             raise ArgumentError(
-                f"packages must be names of the course's package, got {name!r}, which is another one. Leave it out."
+                f"packages must be names of the course's package, got {name!r}, which is a different one. Leave it out."
             )
     return tuple(packages)
 
@@ -90,8 +90,8 @@ def remove() -> None:
 def out_of_scope(name: str, mend: str) -> OutOfScopeError:
     """The error for a part of a course that Thinnet lacks; `mend` is the advice, without a final period."""
     return OutOfScopeError(
-        f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, and no recurrence or "
-        f"attention, and no nearest neighbors or linear classifiers. {mend}; it is then used."
+        f"Thinnet has no {name}: it covers the courses' fully connected and convolutional nets, but not recurrence, "
+        f"attention, nearest neighbors or linear classifiers. {mend}; Thinnet will use it."
     )
 
 

@@ -20,7 +20,7 @@ from thinnet import old_python, python2
 from thinnet.course import colab, data_utils
 from thinnet.course.saying import say
 
-WHY = "Thinnet brings what the course's notebooks need; --shell runs it"
+WHY = "Thinnet has what the course's notebooks need; to run such commands, use --shell"
 READING = str.split("ls pwd cat head tail echo du df wc date which uname nproc lscpu free nvidia-smi")
 JOINED = re.compile(r"[;&|<>`\n]|\$\(")  # more than one command, or output to a file
 INSTALLING = ("pip", "conda", "mamba", "micromamba", "uv")
@@ -111,7 +111,7 @@ class Folders:
 
     def _stay(self, what: str, name: str) -> None:
         self.intended = self.target(name)
-        say(what, f"that folder is not there; staying in {os.getcwd()}")
+        say(what, f"there is no such folder; staying in {os.getcwd()}")
 
 
 def _translated(lines: list[str], *, always: bool, features: set[str]) -> list[str]:
@@ -193,7 +193,7 @@ def _tolerant(shell: Any, kind: str) -> Callable[..., Any]:
         except Exception as error:
             if _name not in TOLERATED:
                 raise
-            say(f"{sign}{_name} {_line}".rstrip(), f"left out, since something that it needs is missing ({error})")
+            say(f"{sign}{_name} {_line}".rstrip(), f"left out, because something it needs is missing ({error})")
             return None
 
     return run_magic

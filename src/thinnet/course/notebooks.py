@@ -163,7 +163,7 @@ def _why(error: Exception) -> str:
 def _check_output(output: Path, notebook: Path) -> None:
     """Check before the run that the result can be written after it."""
     if output.resolve() == notebook.resolve():
-        raise NotebookError(f"output must be another file than the notebook, got {str(output)!r} for both.")
+        raise NotebookError(f"output must not be the notebook itself, got {str(output)!r} for both. Name another file.")
     if output.is_dir() or not os.access(output.parent, os.W_OK):
         raise NotebookError(
             f"output must be a file in a folder that can be written, got {str(output)!r}. Make the folder first, or "

@@ -74,4 +74,4 @@ def known_options(native: str, config: Mapping[str, Any], state: Sequence[str] =
 
 @functools.cache
 def _say_unused(native: str, key: Any, known: str) -> None:
-    say(f"optim_config: {key!r}", f"{native} has no such option, and takes {known}; left out")
+    say(f"optim_config: {key!r}", f"{native} has no such option; left out. It takes {known}")

@@ -24,11 +24,11 @@ def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) 
         FileNotFoundError: if any other picture is missing.
 
     >>> imread("notebook_images/puppy.jpg").shape
-    [thinnet] notebook_images/puppy.jpg: it is not there; a drawn picture takes its place
+    [thinnet] notebook_images/puppy.jpg: there is no such file; using a drawn picture instead
     (300, 300, 3)
     """
     if Path(path).stem in DRAWN and not Path(path).exists():
-        say(str(path), "it is not there; a drawn picture takes its place")
+        say(str(path), "there is no such file; using a drawn picture instead")
         rows, columns = np.ogrid[: DRAWN[Path(path).stem][0], : DRAWN[Path(path).stem][1]]
         rings = 128 + 127 * np.sin(np.hypot(rows - 150, columns - 150) / 12)
         return np.stack([rings, 255 - rings, rings // 2], axis=-1).astype(np.uint8)
@@ -90,7 +90,7 @@ def _elsewhere_in_scipy(name: str) -> Any:
     """Other names of ``scipy.misc`` that SciPy still has, in another module."""
     if name in ("logsumexp", "comb", "factorial", "factorial2", "factorialk"):
         return getattr(importlib.import_module("scipy.special"), name)
-    raise AttributeError(f"SciPy has taken scipy.misc out; of it, Thinnet has {', '.join(OF_SCIPY)}, and not {name!r}")
+    raise AttributeError(f"SciPy has removed scipy.misc; of it, Thinnet has {', '.join(OF_SCIPY)}, but not {name!r}")
 
 
 def _pillow() -> Any:

@@ -184,7 +184,7 @@ class Solver(Known):
         except (pickle.PicklingError, AttributeError, TypeError) as error:  # it must not end the training
             warnings.warn(
                 f"{path} must hold the model and the rule, got one that cannot be pickled ({error}), so it is not "
-                f"written. Define them at the top of a module or cell; the .safetensors has the model's arrays.",
+                f"written. Define both at the top level of a module or cell; the .safetensors file has the arrays.",
                 stacklevel=2,
             )
         arrays = {name: np.ascontiguousarray(array) for name, array in self.model.params.items()}
