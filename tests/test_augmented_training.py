@@ -97,7 +97,7 @@ class TestTraining:
             resumed.train()
             assert state(resumed) == state(whole), step
         for other in ({}, {**HOW, "translate": 2}, {**HOW, "flip": "random"}):
-            with pytest.raises(CheckpointError, match="got another augmentation"):
+            with pytest.raises(CheckpointError, match="got a different augmentation"):
                 Solver.resume(folder, make_data(**other))
 
     def test_data_without_it_keep_their_fingerprint(self) -> None:
@@ -195,7 +195,7 @@ class TestRuns:
         text = (tmp_path / "whole" / "config.toml").read_text()
         assert 'flip = "alternating"' in text
         (tmp_path / "whole" / "config.toml").write_text(text.replace("translate = 1", "translate = 2"))
-        with pytest.raises(CheckpointError, match="got another translate"):
+        with pytest.raises(CheckpointError, match="got a different translate"):
             resume(tmp_path / "whole", verbose=False)
 
     def test_options_of_the_command(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,7 @@ COMMANDS = [
     ("train --data nosuch --output $TMP/run", "got 'nosuch'. Or name a file of arrays, NAME.npz."),
     (
         "train --data table.csv --output $TMP/run",
-        "got 'table.csv'. Or name a file of arrays, NAME.npz; a table goes, as a data frame, to the estimators of",
+        "got 'table.csv'. Or name a file of arrays, NAME.npz; for a table, give a data frame to the estimators of",
     ),
     ("train --data fashion-mnist --output $TMP/run", "--root must be the folder with Fashion-MNIST's four files"),
     (

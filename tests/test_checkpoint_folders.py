@@ -77,7 +77,7 @@ def test_a_disk_that_is_full_from_the_first_is_said_too(tmp_path: Path, monkeypa
 
 def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     interrupted(tmp_path)
-    text = r"must be without checkpoints of another run, got .* with step 6\. Continue that run with Solver\.resume\('"
+    text = r"must not hold checkpoints of another run, got .* with step 6\. Continue that run with Solver\.resume\('"
     with pytest.raises(CheckpointError, match=text):
         make_solver(make_net(), make_data(), checkpoint_dir=tmp_path)
 
@@ -120,7 +120,7 @@ def test_two_solvers_in_turn_do_not_mix_their_checkpoints(tmp_path: Path) -> Non
     first, second = (make_solver(make_net(), make_data(), checkpoint_dir=tmp_path) for _ in range(2))
     first.train()
     before = files(tmp_path)
-    with pytest.raises(CheckpointError, match=r"of one run, got .* with step 12, which another run has written meanwh"):
+    with pytest.raises(CheckpointError, match=r"of one run, got .* with step 12, which another run has written in "):
         second.train()
     assert files(tmp_path) == before
     first.train(epochs=1)  # its own checkpoints do not stop it
@@ -131,5 +131,5 @@ def test_two_resumed_runs_in_turn_do_not_either(tmp_path: Path) -> None:
     interrupted(tmp_path)
     first, second = (Solver.resume(tmp_path, make_data()) for _ in range(2))
     first.train()
-    with pytest.raises(CheckpointError, match="which another run has written meanwhile"):
+    with pytest.raises(CheckpointError, match="which another run has written in the meantime"):
         second.train()

@@ -44,7 +44,7 @@ def test_other_data_are_refused_and_what_differs_is_named(tmp_path: Path) -> Non
     before = net.params.flat.copy()
     for differing, data in other_data():
         with pytest.raises(
-            CheckpointError, match=rf"data must be what .*, got another (\w+, )*{differing}\. Load it as"
+            CheckpointError, match=rf"data must be what .*, got a different (\w+, )*{differing}\. Load it as"
         ):
             Solver.resume(tmp_path, data)
         with pytest.raises(CheckpointError):

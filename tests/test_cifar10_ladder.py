@@ -89,7 +89,7 @@ def test_a_folder_with_another_run_is_refused(
     assert cli.main(command) == 0
     for other in (["--seed", "4"], ["--minutes", "10"]):
         assert cli.main([*command, *other]) == 2
-        assert "have a run of the same config, got one of another" in capsys.readouterr().err
+        assert "have a run of the same config, got one of a different config" in capsys.readouterr().err
     assert cli.main(command) == 0
 
 

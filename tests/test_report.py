@@ -177,16 +177,16 @@ def test_targets_that_are_numbers_are_not_confused(tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X_train=X, y_train=X[:, :1], X_val=X, y_val=X[:, :1])
     start(tmp_path / "run", data=str(tmp_path / "data.npz"), num_train=0)
     page = write_report([tmp_path / "run"]).read_text()
-    assert "The targets are not one class a row" in page
+    assert "The targets are not one class per row" in page
     assert "<dd>0 (all)</dd>" in page
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("result.json", "{", r"result.json must be what a run wrote, got Expecting property name"),
+        ("result.json", "{", r"result.json must be what a run wrote, got invalid JSON \(Expecting property name"),
         ("result.json", "[]", r"result.json must be what a run wrote, got a list. Remove it"),
-        ("result.json", "{}", r"result.json must be what a run wrote, got KeyError 'history'"),
+        ("result.json", "{}", r"result.json must be what a run wrote, got no entry 'history'"),
         ("config.toml", "epochs = 0", r"epochs must be an integer >= 1, got 0"),
         ("net.safetensors", "junk", r"net.safetensors must be"),
     ],
@@ -364,4 +364,4 @@ def test_a_report_downloads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(catalog, "look_for_cifar10", lambda: None)
     monkeypatch.setattr(runs, "load", download)
     page = Tags(write_report([folder]).read_text(encoding="utf-8"))
-    assert "cifar10 must be on this machine, got none. Get it with: thinnet data --download cifar10" in page.words
+    assert "cifar10 must be on this machine, got none. To get it: thinnet data --download cifar10" in page.words

@@ -187,9 +187,9 @@ def test_many_classes_are_drawn_without_their_empty_cells() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("environment.json", "[]", "Remove it, and do without what it says of versions and machine"),
-        ("environment.json", '{"versions": []}', "versions is no mapping"),
-        ("result.json", None, "'0.9' is no number. Remove it, and write it again with: thinnet resume"),
+        ("environment.json", "[]", "Remove it, and go without its record of versions and machine"),
+        ("environment.json", '{"versions": []}', "versions is not a mapping"),
+        ("result.json", None, "'0.9' is not a number. Remove it, and write it again with: thinnet resume"),
     ],
 )
 def test_what_is_damaged_in_meaning_is_named_with_a_mend_that_works(

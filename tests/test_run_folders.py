@@ -136,7 +136,7 @@ def test_checkpoints_of_another_run_are_refused(tmp_path: Path, options: dict[st
         runs.start(own, tmp_path / name, log=lambda text: None, **quiet)
     for newer in (tmp_path / "other").glob("step-*"):
         shutil.copy(newer, tmp_path / "run")
-    text = rf"run must have checkpoints of its own run, got those of one with another {named}\. Remove its step-"
+    text = rf"run must have checkpoints of its own run, got those of a run with a different {named}\. Remove the step-"
     with pytest.raises(CheckpointError, match=text):
         runs.resume(tmp_path / "run", **quiet)
 
@@ -153,7 +153,7 @@ def test_checkpoints_of_a_net_in_another_precision_are_refused(tmp_path: Path) -
     newest.unlink()
     Solver(net, data, epochs=1, batch_size=20, seed=0, checkpoint_dir=tmp_path / "other", **quiet).train()
     shutil.copy(tmp_path / "other" / newest.name, newest)
-    with pytest.raises(CheckpointError, match="got those of one with another precision"):
+    with pytest.raises(CheckpointError, match="got those of a run with a different precision"):
         runs.resume(tmp_path, **quiet)
 
 

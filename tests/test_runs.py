@@ -205,7 +205,9 @@ def test_a_config_that_was_changed_is_refused_and_named(tmp_path: Path, capsys: 
     for command in ("resume", "report"):
         assert cli.main([command, str(tmp_path / "run")]) == 2
         said = capsys.readouterr().err
-        assert "config.toml must be as it was when the run began, got another dropout. Put back dropout = 0.5;" in said
+        assert (
+            "config.toml must be as it was when the run began, got a different dropout. Put back dropout = 0.5;" in said
+        )
 
 
 def test_data_that_moved_are_no_changed_config(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_the_users_command_is_written_down_and_not_that_of_a_worker(
 
 def test_a_run_that_fails_leaves_the_others_be(tmp_path: Path) -> None:
     wild = Config(num_train=300, hidden_dims=(20,), batch_size=30, optimizer="sgd", learning_rate=1e9, seed=0)
-    with pytest.raises(NumericalError, match=r"1 of 3 runs failed, the others are kept. In step \d+.*thinnet report"):
+    with pytest.raises(NumericalError, match=r"1 of 3 runs failed; the others are kept. In step \d+.*thinnet report"):
         sweep.run([CONFIGS[0], wild, CONFIGS[1]], tmp_path)
     assert len(results(tmp_path)) == 2
 
@@ -184,7 +184,7 @@ def test_a_folder_with_another_run_is_refused(tmp_path: Path) -> None:
     runs.start(CONFIGS[0], tmp_path / "run", lambda text: None, verbose=False, progress=False)
     with pytest.raises(CheckpointError, match="must be a new folder, or have a run of the same config"):
         runs.start_or_resume(CONFIGS[1], tmp_path / "run")
-    with pytest.raises(CheckpointError, match=r"run must be a folder for several runs, got that of one"):
+    with pytest.raises(CheckpointError, match=r"run must be a folder for several runs, got the folder of one"):
         sweep.run(CONFIGS, tmp_path / "run")
 
 

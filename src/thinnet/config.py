@@ -64,7 +64,7 @@ class Config:
     """
 
     data: str = _option("digits", f"{', '.join(CATALOG)}, or an .npz file with X_train, y_train, X_val, ...")
-    root: str = _option("", "the folder with the data; without it, they are looked for, or downloaded")
+    root: str = _option("", "the folder with the data; without it, Thinnet looks for the data, or downloads them")
     num_train: int = _option(0, "how many of the training rows to train on; 0 for all", int, limit=0)
     data_seed: int = _option(
         -1, "the seed that draws num_train of the training rows; -1 takes the first ones", int, limit=-1
@@ -93,7 +93,9 @@ class Config:
     )
     reg: float = _option(defaults.REG, "strength of the L2 penalty", float)
     weight_scale: str | float = _option(
-        defaults.WEIGHT_SCALE, "standard deviation of the initial weights; he: by the number of inputs", _number_or_word
+        defaults.WEIGHT_SCALE,
+        "standard deviation of the initial weights; 'he' sets it by the number of inputs",
+        _number_or_word,
     )
     dtype: str = _option(defaults.DTYPE, "number type of the weights and the computation", choices=DTYPES)
     precision: str = _option(NONE, "bfloat16 for mixed precision, on a processor that has it", choices=PRECISION_NAMES)
@@ -106,7 +108,9 @@ class Config:
     batch_size: int = _option(defaults.BATCH_SIZE, "rows in a minibatch", int)
     epochs: int = _option(defaults.EPOCHS, "passes over the training rows", int)
     batch_statistics: str = _option(
-        "global", "with several processes: of the whole minibatch, or of each one's part", choices=BATCH_STATISTICS
+        "global",
+        "with several processes, batch normalization over the whole minibatch or each process's part",
+        choices=BATCH_STATISTICS,
     )
     mixup: float = _option(0.0, "mix pairs of rows, with shares from Beta(MIXUP, MIXUP); 0 for none", float)
     ema_decay: float = _option(0.0, "decay of the average of the weights, such as 0.99; 0 for no average", float)

@@ -152,9 +152,9 @@ def _check_own(folder: Path, resumed: Solver, begun: Solver) -> None:
     differing = [name for one, other in pairs for name in {**one, **other} if one.get(name) != other.get(name)]
     if differing:
         raise CheckpointError(
-            f"{folder} must have checkpoints of its own run, got those of one with another "
-            f"{', '.join(dict.fromkeys(differing))}. Remove its {SAVED} files to begin it again, or put back those "
-            f"that were there."
+            f"{folder} must have checkpoints of its own run, got those of a run with a different "
+            f"{', '.join(dict.fromkeys(differing))}. Remove the {SAVED} files to start over, or put the original ones "
+            f"back."
         )
 
 
@@ -177,7 +177,8 @@ def start_or_resume(
         return start(config, folder, log, command=command, **options)
     if replace(read_config(folder), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
-            f"{folder} must be a new folder, or have a run of the same config, got one of another. Choose another one."
+            f"{folder} must be a new folder, or have a run of the same config, got one of a different config. Choose "
+            f"another folder."
         )
     return resume(folder, **options)
 
@@ -196,8 +197,8 @@ def read_config(folder: AnyPath) -> Config:
     if changed:
         before = ", ".join(f"{name} = {begun[name]!r}" for name in changed)
         raise CheckpointError(
-            f"{folder / CONFIG} must be as it was when the run began, got another {', '.join(changed)}. Put back "
-            f"{before}; or train a new run: thinnet train --config {folder / CONFIG} --output FOLDER"
+            f"{folder / CONFIG} must be as it was when the run began, got a different {', '.join(changed)}. Put back "
+            f"{before}; or start a new run: thinnet train --config {folder / CONFIG} --output FOLDER"
         )
     return config
 
@@ -249,7 +250,7 @@ def _known(name: str) -> str:
     try:
         return check_choice("data", name, tuple(catalog.CATALOG))
     except ArgumentError as error:
-        table = "; a table goes, as a data frame, to the estimators of thinnet.sklearn" if Path(name).suffix else ""
+        table = "; for a table, give a data frame to the estimators of thinnet.sklearn" if Path(name).suffix else ""
         raise ArgumentError(f"{error} Or name a file of arrays, NAME.npz{table}.") from None
 
 

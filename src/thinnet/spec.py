@@ -142,8 +142,8 @@ class Spec:
         """Raise ArgumentError if classes have only one score, whose probability would always be 1."""
         if self.num_classes == 1 and LOSSES[self.loss].targets == "labels":
             raise ArgumentError(
-                f"num_classes must be an integer >= 2 with loss={self.loss!r}, got 1, with which there is nothing to "
-                f"learn. Use num_classes=2 for two classes, or loss='logistic' for a yes or no, 'mse' for values."
+                f"num_classes must be an integer >= 2 with loss={self.loss!r}, got 1, which leaves nothing to "
+                f"learn. Use num_classes=2 for two classes, or loss='logistic' for yes or no, 'mse' for values."
             )
 
     def replace(self, **changes: Any) -> Spec:

@@ -96,7 +96,7 @@ def run(
     folder, configs = check_path("folder", folder), [check_config(config).resolved() for config in configs]
     run_folders = [folder / name for name in names(configs)]
     if (folder / runs.CONFIG).exists():
-        raise CheckpointError(f"{folder} must be a folder for several runs, got that of one. Choose another one.")
+        raise CheckpointError(f"{folder} must be a folder for several runs, got the folder of one. Choose another.")
     make_folder(folder)
     pairs = zip(configs, run_folders, strict=True)
     missing = [(config, run_folder) for config, run_folder in pairs if not (run_folder / runs.RESULT).is_file()]
@@ -112,8 +112,8 @@ def run(
             bar.update()
     if failures:
         raise NumericalError(
-            f"{len(failures)} of {len(configs)} runs failed, the others are kept. {failures[0]} "
-            f"See the others with: thinnet report {folder}"
+            f"{len(failures)} of {len(configs)} runs failed; the others are kept. {failures[0]} "
+            f"To see the others: thinnet report {folder}"
         )
     return [read_run(run_folder) for run_folder in run_folders]
 

@@ -176,7 +176,9 @@ def _add_following(command: argparse.ArgumentParser) -> None:
 def _add_data(command: argparse.ArgumentParser) -> None:
     command.description = "Show which data sets are known by name, and where they are. Or download one."
     command.epilog = "example: thinnet data --download cifar10"
-    command.add_argument("--download", metavar="NAME", help="download it, unless it is there, and check its hashes")
+    command.add_argument(
+        "--download", metavar="NAME", help="download this data set, unless it is there already, and check its hashes"
+    )
     command.add_argument("--json", action="store_true", help="print what is found as JSON")
     command.set_defaults(run=_run_data)
 
@@ -205,7 +207,7 @@ def _add_course(command: argparse.ArgumentParser) -> None:
         epilog="example: thinnet course run Dropout.ipynb --dialect cs231n-2017 --scaling unscaled",
     )
     run.add_argument("notebook", type=Path, help="an .ipynb file; it is not changed")
-    run.add_argument("--dialect", choices=tuple(DIALECTS), help="what p means; needed if the notebook does not tell")
+    run.add_argument("--dialect", choices=tuple(DIALECTS), help="what p means; needed if the notebook does not say")
     run.add_argument("--scaling", choices=SCALINGS, default="inverted", help="how dropout scales (default: inverted)")
     run.add_argument("--draw", choices=DRAWS, help="how masks are drawn (default: as most authors of the dialect did)")
     package = "another name of the course's package, such as cs682; may be given more than once"

@@ -46,7 +46,7 @@ def _details(group: Group, known: Known) -> Details:
         return Details(group, reason="The data are no longer those that the run was trained on.")
     net = FullyConnectedNet.load(run.folder / runs.NET).with_standardization(None)  # the data set standardizes
     if LOSSES[net.loss_name].targets != "labels":
-        return Details(group, reason="The targets are not one class a row, so there is nothing to confuse.")
+        return Details(group, reason="The targets are not one class per row, so there is no confusion matrix.")
     diagnostics = diagnose(net, data, run.config.batch_size)
     found = Details(group, diagnostics, data.class_names or tuple(map(str, range(len(diagnostics.confusion)))))
     if data.image_shape is None or data.image_shape[:-2] not in ((), (1,), (3,)):  # neither gray nor RGB
@@ -67,7 +67,7 @@ def _data(config: Config, known: Known) -> tuple[Dataset, dict[str, str]]:
         known.clear()  # so that only one is in memory at a time
         source = catalog.CATALOG.get(config.data)
         if source and source.download and not config.root and not source.find():  # a report must not download
-            raise DataError(f"{config.data} must be on this machine, got none. Get it with: {source.missing}.")
+            raise DataError(f"{config.data} must be on this machine, got none. To get it: {source.missing}.")
         data = runs.load(config)
         known[key] = data, data.fingerprint()
     return known[key]

@@ -67,7 +67,7 @@ def read_run(folder: AnyPath) -> Run:
     folder = check_path("folder", folder)
     config = runs.read_config(folder)
     surroundings, result = folder / runs.ENVIRONMENT, folder / runs.RESULT
-    instead = "do without what it says of versions and machine"
+    instead = "go without its record of versions and machine"
     environment = _read(surroundings, _environment, instead) if surroundings.is_file() else {}
     if result.is_file():
         found = _read(result, _result, f"write it again with: thinnet resume {folder}")
@@ -84,14 +84,14 @@ def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], inste
             raise ValueError(f"a {type(content).__name__}")
         return checked(content)
     except (KeyError, TypeError, ValueError) as error:
-        came = str(error) if isinstance(error, ValueError) else f"{type(error).__name__} {error}"
+        came = {json.JSONDecodeError: f"invalid JSON ({error})", KeyError: f"no entry {error}"}.get(type(error), error)
         raise CheckpointError(f"{path} must be what a run wrote, got {came}. Remove it, and {instead}") from None
 
 
 def _environment(content: dict[str, Any]) -> dict[str, Any]:
     for name in ("versions", "machine", "data"):
         if not isinstance(content.get(name, {}), dict):
-            raise ValueError(f"{name} is no mapping")
+            raise ValueError(f"{name} is not a mapping")
     return content
 
 

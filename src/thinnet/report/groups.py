@@ -131,7 +131,7 @@ def _reason(run: Run, other: Run) -> str:
     found = [name for name in names if run.environment.get(name) != other.environment.get(name)]
     if found:
         return f" (they differ in {' and '.join(found)})"
-    return ", although data, versions and machine are equal (another number of threads gives other last bits)"
+    return ", although data, versions and machine are equal (a different number of threads can change the last bits)"
 
 
 def differing(configs: Sequence[Config]) -> list[str]:

@@ -53,7 +53,7 @@ class Live(Callback):
             self._server = ThreadingHTTPServer((ADDRESS, port), _handler(self))
         except OSError as error:
             raise ArgumentError(
-                f"port must be free, got {port} ({error.strerror}). Use another, or 0 for any."
+                f"port must be free, got {port} ({error.strerror}). Use another port, or 0 for any free one."
             ) from error
         self._server.daemon_threads = True
         self.url = f"http://{ADDRESS}:{self._server.server_address[1]}/"

@@ -67,7 +67,7 @@ class Checkpoints:
             raise unwritable(folder, error) from error
         if not resumed and (steps := saved(folder)):
             raise CheckpointError(
-                f"checkpoint_dir must be without checkpoints of another run, got {folder} with step {max(steps)}. "
+                f"checkpoint_dir must not hold checkpoints of another run, got {folder} with step {max(steps)}. "
                 f"Continue that run with Solver.resume({str(folder)!r}, data), or choose another folder."
             )
 
@@ -78,7 +78,7 @@ class Checkpoints:
             if (last := max(saved(self.folder), default=-1)) > self.newest:
                 raise CheckpointError(
                     f"checkpoint_dir must hold the checkpoints of one run, got {self.folder} with step {last}, "
-                    f"which another run has written meanwhile. Continue that run with "
+                    f"which another run has written in the meantime. Continue that run with "
                     f"Solver.resume({str(self.folder)!r}, data), or choose another folder."
                 )
             for leftover in self.folder.glob(".step-*"):
@@ -179,7 +179,7 @@ def check_data(contents: Contents, fingerprint: Mapping[str, str]) -> None:
     differing = [name for name in sorted({*before, *fingerprint}) if before.get(name) != fingerprint.get(name)]
     if differing:
         raise CheckpointError(
-            f"data must be what the run was trained on, got another {', '.join(differing)}. "
+            f"data must be what the run was trained on, got a different {', '.join(differing)}. "
             f"Load it as before, with the same seed, splits, standardization and augmentation."
         )
 
@@ -217,7 +217,7 @@ def checked_history(lists: Mapping[str, Any]) -> History:
 def number(name: str, value: Any) -> Any:
     """The value; ValueError if it is not a number. Infinities and NaN are allowed: they are plain to see."""
     if type(value) not in (int, float):
-        raise ValueError(f"{name} {value!r} is no number")
+        raise ValueError(f"{name} {value!r} is not a number")
     return value
 
 

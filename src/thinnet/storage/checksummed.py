@@ -95,7 +95,7 @@ def _check_digest(path: Path, content: bytes) -> None:
         raise _damaged(path, "it ends too early")
     start = content.find(MARK, HEADER_LENGTH, end)
     if start < 0:
-        raise _damaged(path, "it has no SHA-256 of its own")
+        raise _damaged(path, "it has no SHA-256 in its header")
     start += len(MARK)
     blank = content[:start] + b"0" * DIGITS + content[start + DIGITS :]
     if hashlib.sha256(blank).hexdigest().encode() != content[start : start + DIGITS]:
@@ -115,16 +115,15 @@ def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
             f"{path} must be of format {FORMAT}, got {written}. Read it with the version of Thinnet that wrote it."
         )
     if not isinstance(state, dict):
-        raise _damaged(path, "its state is no mapping")
+        raise _damaged(path, "its state is not a mapping")
     if metadata.get("kind") != kind:
-        raise CheckpointError(
-            f"{path} must hold a {kind}, got a {metadata.get('kind')}. Name the file that was saved as one."
-        )
+        came = metadata.get("kind", "file of unknown kind")
+        raise CheckpointError(f"{path} must hold a {kind}, got a {came}. Name the file that was saved as one.")
     return state
 
 
 def _damaged(path: Path, reason: str) -> CheckpointError:
     return CheckpointError(
         f"{path} must be a whole file as Thinnet wrote it, but {reason}. Use an older checkpoint, or a copy; "
-        f"weights of another program can be assigned to the params of a net, array by array."
+        f"weights from another program can be assigned to a net's params, array by array."
     )

@@ -25,7 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError:
         os.close(descriptor)
         raise CheckpointError(
-            f"{folder} must be used by one run at a time, but another one is training there. "
+            f"{folder} must be used by one run at a time, but another one is training there now. "
             f"Wait for it, or choose another folder."
         ) from None
     try:
