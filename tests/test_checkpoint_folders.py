@@ -120,7 +120,9 @@ def test_two_solvers_in_turn_do_not_mix_their_checkpoints(tmp_path: Path) -> Non
     first, second = (make_solver(make_net(), make_data(), checkpoint_dir=tmp_path) for _ in range(2))
     first.train()
     before = files(tmp_path)
-    with pytest.raises(CheckpointError, match=r"of one run, got .* with step 12, which another run has written in "):
+    with pytest.raises(
+        CheckpointError, match=r"of another run, got .* with step 12, which another run has written in "
+    ):
         second.train()
     assert files(tmp_path) == before
     first.train(epochs=1)  # its own checkpoints do not stop it

@@ -6,6 +6,7 @@ division, which shows only at run time, is rewritten in the syntax tree by `OldD
 
 import ast
 import functools
+import operator
 import re
 from typing import Any
 
@@ -121,11 +122,7 @@ def divide(a: Any, b: Any, inplace: bool = False) -> Any:
     """
     whole = _is_whole(a) and _is_whole(b)
     if inplace:
-        if whole:
-            a //= b
-        else:
-            a /= b
-        return a
+        return operator.ifloordiv(a, b) if whole else operator.itruediv(a, b)
     return a // b if whole else a / b
 
 

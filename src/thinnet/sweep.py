@@ -142,7 +142,6 @@ def names(configs: Sequence[Config]) -> list[str]:
 
 
 def _digest(path: Path) -> str:
-    """The hash of a data file."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

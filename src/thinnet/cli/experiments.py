@@ -150,7 +150,6 @@ def _run_masks(options: argparse.Namespace) -> int:
 
 
 def _preset(presets: Mapping[str, Config], options: argparse.Namespace) -> Config:
-    """The preset for the data, with the values from the command line in place of its own."""
     return changed(presets.get(options.data, presets["digits"]), options)
 
 

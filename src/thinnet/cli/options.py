@@ -94,8 +94,6 @@ def tell(options: argparse.Namespace, numbers: Mapping[str, Any], text: str) -> 
 
 
 def _number(kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: str) -> Callable[[str], Any]:
-    """A function that parses an option's number, and refuses one that does not fit."""
-
     def read(text: str) -> Any:
         with suppress(ValueError):
             value = kind(text)

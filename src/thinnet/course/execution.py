@@ -119,7 +119,6 @@ def _where(traceback: str) -> list[str]:
 
 
 def _source(begun: list[Any]) -> list[str]:
-    """The source of the last code cell that was started."""
     code = [cell.source for cell in begun if cell.cell_type == "code"]
     return [f"Cell In[{len(code)}]", *code[-1].splitlines()[:SHOWN_LINES]]
 

@@ -148,7 +148,6 @@ def _without_none(entries: dict[str, Any]) -> dict[str, Any]:
 
 
 def _why(error: Exception) -> str:
-    """Why a file cannot be read as a notebook."""
     if isinstance(error, json.JSONDecodeError):
         rest = error.doc[error.pos :].encode(errors="replace")[:LONGEST_HEAD]
         what = f"it is {looks_like(rest)}" if rest.strip() else "the file ends before the notebook does"
@@ -216,7 +215,6 @@ def _recorded(document: Any) -> str:
 
 
 def _clear(document: Any) -> None:
-    """Remove everything that an earlier run left behind."""
     document.metadata.pop("widgets", None)
     for cell in document.cells:
         for trace in RECORDS:
@@ -232,7 +230,6 @@ def _said(document: Any) -> list[str]:
 
 
 def _finished(cell: Any) -> bool:
-    """Whether a code cell ran to its end."""
     if cell.cell_type != "code" or cell.execution_count is None:
         return False
     return not any(output.output_type == "error" for output in cell.outputs)

@@ -1,7 +1,7 @@
 """The courses' optimizers: those of `thinnet.optim`, which also update the given `config` in place."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,11 +22,14 @@ def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRu
     """
     rule, kept = OPTIMIZERS[native].rule, OPTIMIZERS[native].state
     theirs_to_ours = {theirs: ours for ours, theirs in renamed.items()}
+    taken = {*OPTIMIZERS[native].defaults, *kept}
 
     def known(config: dict[str, Any]) -> dict[str, Any]:
         # In the configs of some course notebooks, None means "not set yet".
         ours = {theirs_to_ours.get(key, key): value for key, value in config.items() if value is not None}
-        return known_options(native, ours, kept)
+        for key in ours.keys() - taken:  # the courses' rules ignore these
+            _say_unused(native, key)
+        return {key: value for key, value in ours.items() if key in taken}
 
     def optimizer(
         w: FloatArray, dw: FloatArray, config: dict[str, Any] | None = None
@@ -63,15 +66,7 @@ def course_rule(name: str, native: str, module: str, **renamed: str) -> CourseRu
     return optimizer
 
 
-def known_options(native: str, config: Mapping[str, Any], state: Sequence[str] = ()) -> dict[str, Any]:
-    """The entries of a config that our rule takes. The courses' rules ignore all others, so those are reported once."""
-    defaults = OPTIMIZERS[native].defaults
-    takes = {*defaults, *state}
-    for key in config.keys() - takes:
-        _say_unused(native, key, ", ".join(sorted(defaults)))
-    return {key: value for key, value in config.items() if key in takes}
-
-
-@functools.cache
-def _say_unused(native: str, key: Any, known: str) -> None:
+@functools.cache  # once
+def _say_unused(native: str, key: Any) -> None:
+    known = ", ".join(sorted(OPTIMIZERS[native].defaults))
     say(f"optim_config: {key!r}", f"{native} has no such option; left out. It takes {known}")

@@ -89,8 +89,8 @@ def load_cifar10(
     if share is not None and wanted_test is None:
         wanted_test = sum(len(_decode(folder / name)[1]) for name in TEST_FILES)
     totals = {"train": num_train, "val": num_val, "test": wanted_test or 0}
-    own = None if share is None else Share(*share, totals, len(CLASS_NAMES))
-    train, val, test = (slice(0, total) if own is None else own.rows(split) for split, total in totals.items())
+    own = Share(*(share or (0, 1)), totals, len(CLASS_NAMES))
+    train, val, test = (own.rows(split) for split in totals)
     parts = [train, slice(num_train + val.start, num_train + val.stop)]
     files: dict[bytes, str] = {}
     ((X, y), (X_val, y_val)), there = _read_rows(folder, TRAIN_FILES, parts, files, wanted)
@@ -102,7 +102,7 @@ def load_cifar10(
     arrays |= {"X_val": X_val, "y_val": y_val} if num_val else {}
     arrays |= {"X_test": X_test, "y_test": y_test} if there else {}
     about: dict[str, Any] = {"name": "CIFAR-10", "class_names": _class_names(folder), "image_shape": (3, 32, 32)}
-    return Dataset(**arrays, **about, share=own)
+    return Dataset(**arrays, **about, share=own if share else None)
 
 
 def read_cifar10_folder(folder: str | os.PathLike[str]) -> tuple[AnyArray, IntArray, AnyArray, IntArray]:

@@ -66,7 +66,6 @@ def load_fashion_mnist(
 
 
 def _read_pair(root: Path, prefix: str) -> tuple[AnyArray, IntArray]:
-    """The images and labels of one split."""
     images, labels = _find(root, IMAGES.format(prefix)), _find(root, f"{prefix}-labels-idx1-ubyte")
     X, y = read_idx(images), read_idx(labels)
     if X.shape[1:] != (28, 28):

@@ -38,7 +38,6 @@ def checked_index(rows: Any, num_rows: int) -> Any:
 
 
 def _fix(numbers: AnyArray) -> str:
-    """What to write instead of numbers that are not row numbers."""
     if numbers.dtype.kind not in "iuf":
         return "Leave it out for all rows."
     if not (np.isfinite(numbers).all() and (numbers == np.trunc(numbers)).all()):

@@ -32,7 +32,6 @@ def line_figure(panels: Sequence[charts.Chart], title: str = "") -> str:
 
 
 def _figures(groups: Sequence[Group], details: Sequence[Details]) -> Iterator[tuple[str, str]]:
-    """The name and text of each file."""
     diagnosed = [(detail.group, detail.diagnostics) for detail in details if detail.diagnostics]
     calibration = [charts.calibration(diagnosed)] if diagnosed else []
     for chart in (*charts.curves(groups), *charts.against(groups), *calibration):

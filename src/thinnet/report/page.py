@@ -77,7 +77,6 @@ def asset(name: str) -> str:
 
 
 def _accuracy(found: Spread | float | None) -> str:
-    """The text of a table cell."""
     if found is None:
         return "\N{EN DASH}"
     return f"{found}" if isinstance(found, Spread) else rounded(found)

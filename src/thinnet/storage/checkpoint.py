@@ -66,25 +66,24 @@ class Checkpoints:
         except OSError as error:
             raise unwritable(folder, error) from error
         if not resumed and (steps := saved(folder)):
-            raise CheckpointError(
-                f"checkpoint_dir must not hold checkpoints of another run, got {folder} with step {max(steps)}. "
-                f"Continue that run with Solver.resume({str(folder)!r}, data), or choose another folder."
-            )
+            raise self._of_another_run(f"step {max(steps)}")
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Lock the folder, and remove what a killed run left behind: half-written files or an extra checkpoint."""
         with locked(self.folder):
             if (last := max(saved(self.folder), default=-1)) > self.newest:
-                raise CheckpointError(
-                    f"checkpoint_dir must hold the checkpoints of one run, got {self.folder} with step {last}, "
-                    f"which another run has written in the meantime. Continue that run with "
-                    f"Solver.resume({str(self.folder)!r}, data), or choose another folder."
-                )
+                raise self._of_another_run(f"step {last}, which another run has written in the meantime")
             for leftover in self.folder.glob(".step-*"):
                 leftover.unlink(missing_ok=True)
             self._remove_old()
             yield
+
+    def _of_another_run(self, came: str) -> CheckpointError:
+        return CheckpointError(
+            f"checkpoint_dir must not hold checkpoints of another run, got {self.folder} with {came}. "
+            f"Continue that run with Solver.resume({str(self.folder)!r}, data), or choose another folder."
+        )
 
     def save(self, run: Run) -> Path:
         """Save a run as it is now, then remove all but the newest checkpoints."""

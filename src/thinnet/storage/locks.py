@@ -43,7 +43,6 @@ def unwritable(folder: Path, error: OSError) -> CheckpointError:
 
 
 def _lock(descriptor: int) -> None:
-    """Take the lock or raise OSError."""
     try:
         import fcntl
     except ImportError:  # Windows
