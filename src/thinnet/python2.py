@@ -6,7 +6,6 @@ division, which shows only at run time, is rewritten in the syntax tree by `OldD
 
 import ast
 import functools
-import operator
 import re
 from typing import Any
 
@@ -122,7 +121,11 @@ def divide(a: Any, b: Any, inplace: bool = False) -> Any:
     """
     whole = _is_whole(a) and _is_whole(b)
     if inplace:
-        return operator.ifloordiv(a, b) if whole else operator.itruediv(a, b)
+        if whole:
+            a //= b
+        else:
+            a /= b
+        return a
     return a // b if whole else a / b
 
 

@@ -229,10 +229,7 @@ def _values(node: ast.expr, literals: dict[str, list[ast.expr]], seen: frozenset
     if isinstance(node, ast.Constant):
         plain: Any = node.value
         return {float(plain)} if isinstance(plain, int | float) and not isinstance(plain, bool) else set()
-    if isinstance(node, ast.List | ast.Tuple | ast.Set):
-        return set().union(*(_values(element, literals, seen) for element in node.elts))
+    parts = node.elts if isinstance(node, ast.List | ast.Tuple | ast.Set) else []
     if isinstance(node, ast.Name) and node.id not in seen:
-        return set().union(
-            *(_values(expression, literals, seen | {node.id}) for expression in literals.get(node.id, []))
-        )
-    return set()
+        parts, seen = literals.get(node.id, []), seen | {node.id}
+    return set().union(*(_values(part, literals, seen) for part in parts))
