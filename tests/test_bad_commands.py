@@ -20,7 +20,7 @@ COMMANDS = [
     ("experiment dropuot", "invalid choice: 'dropuot'"),
     ("experiment dropout --rates 1.5", "must be the fraction dropped, at least 0 and below 1, got '1.5'"),
     ("experiment dropout --rates inf", "must be the fraction dropped, at least 0 and below 1, got 'inf'"),
-    ("experiment dropout --rates 0.5 0.5", "--rates must all differ, got [0.5, 0.5]. Name each one once."),
+    ("experiment dropout --rates 0.5 0.5", "--rates must all differ, got [0.5, 0.5]. Give each one once."),
     ("experiment dropout --seeds -2", "must be a whole number of at least 1, got '-2'"),
     ("experiment dropout --epochs 1.5", "argument --epochs: must be a whole number, got '1.5'"),
     (
@@ -113,15 +113,15 @@ COMMANDS = [
     ("experiment dropout --flip random", "experiment dropout: error: unknown option --flip.\nSee:"),
     (
         "experiment dropout --data $TMP/few.npz --output $TMP --quiet",
-        "error: --num-train must be at most 20, the number of training rows, got 100. That is the default, which",
+        "error: --num-train must be at most 20, the number of training rows, got 100. Ask for fewer. That is the",
     ),
     (
         "experiment rate-sweep --data $TMP/few.npz --sizes 10 21 --output $TMP/sweep",
-        "error: --sizes must be at most 20, the number of training rows, got 21.\n",
+        "error: --sizes must be at most 20, the number of training rows, got 21. Ask for fewer.\n",
     ),
     (
         "experiment rate-sweep --data $TMP/few.npz --output $TMP/sweep",
-        "error: --sizes must be at most 20, the number of training rows, got 800. That is the default",
+        "error: --sizes must be at most 20, the number of training rows, got 800. Ask for fewer. That is the default",
     ),
     (
         "train --dropout-mask batch --dropout 0.5 --normalization layernorm --output $TMP/run",

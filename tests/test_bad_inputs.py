@@ -306,7 +306,7 @@ DATA = rows(
         "CIFAR-10: cut": (read(read_cifar10_batch, batch()[:-50]), r"got a file cut short|got a truncated or damaged pickle"),
         "CIFAR-10: no labels": (read(read_cifar10_batch, batch(labels=None)), r"got the keys data\. Put the file from"),
         "CIFAR-10: a label too large": (read(read_cifar10_batch, batch(labels=[0, 10])), r"integers from 0 to 9, got 10"),
-        "CIFAR-10: too few labels": (read(read_cifar10_batch, batch(labels=[1])), r"a list of 2 labels, one a row, got 1"),
+        "CIFAR-10: too few labels": (read(read_cifar10_batch, batch(labels=[1])), r"a list of 2 labels, one per row, got 1"),
         "CIFAR-10: another shape": (read(read_cifar10_batch, batch(data=np.zeros((2, 3), np.uint8))), r"got uint8 of shape \(2, 3\)"),
         "CIFAR-10: a directory": (lambda folder: read_cifar10_batch(folder), r"got a directory\. Name the file itself"),
         "IDX: empty": (read(read_idx, b""), r"got an empty file\. Download it again"),
@@ -344,7 +344,7 @@ OTHERS = [
             "batch: a slice of fractions": (lambda: Dataset(X, Y).batch("train", slice(0, 2.5)), r"rows must be a slice of whole numbers, got slice\(0, 2\.5"),
             "batch: integers": (lambda: Dataset(X, Y).batch("train", [0], "int8"), r"dtype must be a float type, got 'int8'\. Use 'float32' or"),
             "reader: beyond the last row": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.array([6])), r"rows must be numbers from 0 to 5, got 6"),
-            "reader: more rows than room": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.arange(3)), r"rows must be at most 2, max_rows, got 3"),
+            "reader: more rows than room": (lambda: RowReader(Dataset(X, Y), "train", 2).read(np.arange(3)), r"rows must be at most 2 \(max_rows\), got 3"),
             "order: of no rows": (lambda: BatchOrder(0, batch_size=2, seed=0), r"num_rows must be an integer >= 1, got 0"),
             "order: half a step": (lambda: BatchOrder(6, batch_size=2, seed=0).rows(1.5), r"step must be an integer from 0 to 4294967295, got 1\.5 \(float\)\. Steps"),  # type: ignore[arg-type]
             "order: a step before the first": (lambda: BatchOrder(6, batch_size=2, seed=0).rows(-1), r"step must be .*, got -1\. Steps count from 0"),

@@ -79,7 +79,7 @@ def test_every_truncation_and_every_longer_file_is_found(net_file: bytes) -> Non
         with pytest.raises(CheckpointError, match=text):
             verified(HERE, net_file[:length], "net")
     for more in (b"\0", b"more", net_file):
-        with pytest.raises(CheckpointError, match="its SHA-256 is not that of its bytes"):
+        with pytest.raises(CheckpointError, match="its SHA-256 does not match its bytes"):
             verified(HERE, net_file + more, "net")
 
 

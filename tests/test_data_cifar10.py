@@ -92,9 +92,11 @@ def test_no_more_files_are_decoded_than_are_needed(folder: Path) -> None:
 
 
 def test_asking_for_more_than_there_is_says_how_many_there_are(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"num_train \+ num_val must be at most 20, the training .*, got 50,000"):
+    with pytest.raises(
+        DataError, match=r"num_train \+ num_val must be at most 20, the number of training images .*, got 50,000"
+    ):
         load_cifar10(folder)
-    with pytest.raises(DataError, match=r"num_test must be at most 4, the test images in .*, got 5"):
+    with pytest.raises(DataError, match=r"num_test must be at most 4, the number of test images in .*, got 5"):
         load_cifar10(folder, num_train=10, num_val=10, num_test=5)
 
 
@@ -218,8 +220,8 @@ BAD_BATCHES = {
         "an array of dtype 'f8' rather than uint8, int32",
     ),
     "float data": ({"data": ONE.astype(np.float32), "labels": [1]}, "an array of dtype 'f4' rather than uint8"),
-    "too many labels": ({"data": ONE, "labels": [1, 2]}, "a list of 1 labels, one a row, got 2"),
-    "labels in an array": ({"data": ONE, "labels": ONE[0]}, "a list of 1 labels, one a row, got 3,072"),
+    "too many labels": ({"data": ONE, "labels": [1, 2]}, "a list of 1 labels, one per row, got 2"),
+    "labels in an array": ({"data": ONE, "labels": ONE[0]}, "a list of 1 labels, one per row, got 3,072"),
     "label 10": ({"data": ONE, "labels": [10]}, "labels are integers from 0 to 9, got 10"),
     "label -1": ({"data": ONE, "labels": [-1]}, "labels are integers from 0 to 9, got -1"),
     "label True": ({"data": ONE, "labels": [True]}, "labels are integers from 0 to 9, got bool"),

@@ -166,7 +166,7 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_archive_with_another_hash(server: Server, tmp_path: Path) -> None:
     archive = replace(server.publish(whole()), md5="0" * 32)
-    assert_refused(archive, tmp_path / "cache", "in 2 attempts no download had the MD5 sum 0000")
+    assert_refused(archive, tmp_path / "cache", "none of 2 downloads had the MD5 sum 0000")
 
 
 def test_an_answer_without_an_end(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_an_answer_without_an_end(server: Server, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Handler, "fail", go_on)
     archive = server.publish(whole())
     server.handler.failures = 1
-    assert_refused(archive, tmp_path / "cache", "more than 1,048,576 bytes came")
+    assert_refused(archive, tmp_path / "cache", "the answer is longer than 1,048,576 bytes")
 
 
 def test_something_that_is_no_archive(server: Server, tmp_path: Path) -> None:

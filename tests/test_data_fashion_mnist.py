@@ -67,9 +67,11 @@ def test_splits_may_be_empty(root: Path) -> None:
 
 
 def test_asking_for_more_than_there_is(root: Path) -> None:
-    with pytest.raises(DataError, match=r"num_train \+ num_val must be at most 12, the training .* got 60,000"):
+    with pytest.raises(
+        DataError, match=r"num_train \+ num_val must be at most 12, the number of training images .* got 60,000"
+    ):
         load_fashion_mnist(root)
-    with pytest.raises(DataError, match=r"num_test must be at most 5, the test images in .* got 6"):
+    with pytest.raises(DataError, match=r"num_test must be at most 5, the number of test images in .* got 6"):
         load_fashion_mnist(root, **SMALL, num_test=6)
     with pytest.raises(ArgumentError, match="num_test must be an integer >= 0, got -1"):
         load_fashion_mnist(root, **SMALL, num_test=-1)
@@ -84,7 +86,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     ("name", "content", "text"),
     [
         ("train-images-idx3-ubyte", np.zeros((12, 32, 32), np.uint8), r"images of shape \(N, 28, 28\), got shape"),
-        ("train-labels-idx1-ubyte", np.zeros(11, np.uint8), r"12 labels, one an image, got shape \(11,\)"),
+        ("train-labels-idx1-ubyte", np.zeros(11, np.uint8), r"12 labels, one per image, got shape \(11,\)"),
         ("train-labels-idx1-ubyte", np.full(12, 10, np.uint8), "labels from 0 to 9, got the label 10"),
     ],
 )

@@ -129,10 +129,12 @@ def test_a_repetition_with_other_results_is_no_second_seed(tmp_path: Path) -> No
     text = words(tmp_path)
     assert "the mean of 2 runs" in text
     assert "2 seeds" not in text
-    assert "The run 'other' has the config and the seed of 'first', but other results, although data, versions" in text
+    assert (
+        "The run 'other' has the config and the seed of 'first', but different results, although data, versions" in text
+    )
     surroundings = tmp_path / "other" / runs.ENVIRONMENT
     surroundings.write_text(json.dumps({**json.loads(surroundings.read_text()), "machine": {"cores": 99}}))
-    assert "but other results (they differ in machine)" in words(tmp_path)
+    assert "but different results (they differ in machine)" in words(tmp_path)
 
 
 def test_a_net_that_is_gone_is_not_called_unfinished(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_resuming_a_finished_run_says_that_it_was_finished(tmp_path: Path, capsy
     assert train(tmp_path / "run", "--quiet") == 0
     result = capsys.readouterr().out
     assert cli.main(["resume", str(tmp_path / "run")]) == 0
-    assert capsys.readouterr().out == f"This run was finished; there was nothing left to train.\n{result}"
+    assert capsys.readouterr().out == f"This run had already finished; there was nothing left to train.\n{result}"
 
     newest = max((tmp_path / "run").glob("step-*.safetensors"))
     newest.write_bytes(newest.read_bytes()[:-1])

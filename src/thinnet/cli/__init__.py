@@ -249,7 +249,7 @@ def _run_resume(options: argparse.Namespace) -> int:
     def resume(folder: Path, **given: Any) -> Result:
         result = runs.resume(folder, **given)
         if finished and options.processes.rank == 0 and not is_silent(options):
-            print("This run was finished; there was nothing left to train.")
+            print("This run had already finished; there was nothing left to train.")
         return result
 
     return _train(resume, options.folder, options)

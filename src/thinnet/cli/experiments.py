@@ -109,13 +109,15 @@ def add_net(command: argparse.ArgumentParser) -> None:
 
 def add_sweep(command: argparse.ArgumentParser, output: Path) -> None:
     """Add the options for where `conduct` writes, how many runs train at a time, and on which machines."""
-    about = f"the folder for the runs and the page; runs that it has already are not repeated (default: {output})"
+    about = f"the folder for the runs and the page; runs already in it are not repeated (default: {output})"
     command.add_argument("--output", type=Path, default=output, help=about)
     text = "how many runs at a time (default: 1); a cluster with an address takes as many as it has threads"
     command.add_argument("--jobs", type=positive, default=1, metavar="N", help=text)
     text = "loky for processes on this machine, or dask for a cluster (default: loky)"
     command.add_argument("--backend", default="loky", help=text)
-    command.add_argument("--address", default="", help="the Dask scheduler's; without it, one is started here")
+    command.add_argument(
+        "--address", default="", help="the address of the Dask scheduler; without it, one is started here"
+    )
 
 
 def _run_dropout(options: argparse.Namespace) -> int:
@@ -216,7 +218,7 @@ def _check_rows(configs: Sequence[Config], options: argparse.Namespace) -> None:
     except ArgumentError as error:
         typed = getattr(options, "num_train", None) or getattr(options, "sizes", None)
         if str(error).startswith("num_train must be at most") and not typed:
-            error.args = (f"{error} That is the default, which is for larger data sets: give another number.",)
+            error.args = (f"{error} That is the default, for larger data sets.",)
         raise
 
 
@@ -237,7 +239,7 @@ def _say(options: argparse.Namespace, text: str) -> None:
 
 def _check_distinct(name: str, values: Sequence[Any]) -> None:
     if len(set(values)) < len(values):
-        raise ArgumentError(f"{name} must all differ, got {list(values)}. Name each one once.")
+        raise ArgumentError(f"{name} must all differ, got {list(values)}. Give each one once.")
 
 
 def _run_cifar10(options: argparse.Namespace) -> int:

@@ -83,7 +83,7 @@ def choose_dialect(
     if found.uses_dropout and own.has_dropout(found):
         return _latest(fitting), "for what your own layers lack; p means what your own dropout_forward makes of it"
     if not found.uses_dropout:
-        return _latest(fitting), f"by {' and '.join(reasons)}; no figure depends on p" if reasons else ""
+        return _latest(fitting), f"by {' and '.join(reasons)}; no result depends on p" if reasons else ""
     if len(meanings) > 1:
         meaning = _recorded_meaning(recorded)
         if not meaning:

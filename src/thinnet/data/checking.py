@@ -168,7 +168,9 @@ def check_pairs(splits: Any) -> None:
 def check_rows(names: str, wanted: int, available: int, what: str) -> None:
     """Raise DataError if the arguments `names` want more rows than are available; `what` describes them."""
     if wanted > available:
-        raise DataError(f"{names} must be at most {available:,}, the {what}, got {wanted:,}. Ask for fewer images.")
+        raise DataError(
+            f"{names} must be at most {available:,}, the number of {what}, got {wanted:,}. Ask for fewer images."
+        )
 
 
 def checked_floats(dtype: Any) -> np.dtype[Any]:

@@ -244,7 +244,7 @@ def _decode(path: Path) -> tuple[AnyArray, IntArray]:
         labels = labels.tolist()
     if not isinstance(labels, list) or len(labels) != len(X):
         came = f"{len(labels):,}" if isinstance(labels, list) else type(labels).__name__
-        raise damaged(path, f"a batch with a list of {len(X):,} labels, one a row", came, FIX)
+        raise damaged(path, f"a batch with a list of {len(X):,} labels, one per row", came, FIX)
     for label in labels:
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
             came = repr(label) if type(label) is int else type(label).__name__

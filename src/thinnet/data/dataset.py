@@ -331,7 +331,8 @@ class Dataset(Known):
         check_number("num_train", num_train)
         if num_train > self.num_rows("train"):
             raise ArgumentError(
-                f"num_train must be at most {self.num_rows('train')}, the number of training rows, got {num_train}."
+                f"num_train must be at most {self.num_rows('train')}, the number of training rows, got {num_train}. "
+                f"Ask for fewer."
             )
         rows = slice(num_train) if order is None else order[:num_train]
         weights = None if self.weights is None else self.weights[rows]

@@ -44,7 +44,7 @@ def load_digits(*, num_train: int | None = None, num_val: int = 400, num_test: i
     wanted = 1 if num_train is None else check_number("num_train", num_train)
     check_number("seed", seed)
     pixels, labels = _read()
-    check_rows("num_train + num_val + num_test", wanted + held_out, len(pixels), "number of digits")
+    check_rows("num_train + num_val + num_test", wanted + held_out, len(pixels), "digits")
     order = np.random.default_rng(seed).permutation(len(pixels))
     X, y = pixels[order].astype(np.uint8), labels[order].astype(np.int64)
     train = slice(held_out, None if num_train is None else held_out + num_train)

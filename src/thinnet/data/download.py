@@ -69,7 +69,7 @@ def _download(archive: Archive, work: Path) -> Path:
     try:
         return Path(registry.fetch(name, downloader=downloader))
     except ValueError as error:  # pooch raises it if the hash differs
-        raise ValueError(f"in {archive.attempts} attempts no download had the MD5 sum {archive.md5}") from error
+        raise ValueError(f"none of {archive.attempts} downloads had the MD5 sum {archive.md5}") from error
 
 
 def _guarded(response: Any, **options: Any) -> None:
@@ -85,7 +85,7 @@ def _guarded(response: Any, **options: Any) -> None:
             came += len(piece)
             if came > LARGEST_DOWNLOAD:
                 response.close()
-                raise OSError(f"more than {LARGEST_DOWNLOAD:,} bytes came")
+                raise OSError(f"the answer is longer than {LARGEST_DOWNLOAD:,} bytes")
             yield piece
 
     response.iter_content = bounded

@@ -71,7 +71,7 @@ def _read_pair(root: Path, prefix: str) -> tuple[AnyArray, IntArray]:
     if X.shape[1:] != (28, 28):
         raise damaged(images, "a file of images of shape (N, 28, 28)", f"shape {X.shape}", FIX)
     if y.shape != (len(X),):
-        raise damaged(labels, f"a file of {len(X):,} labels, one an image", f"shape {y.shape}", FIX)
+        raise damaged(labels, f"a file of {len(X):,} labels, one per image", f"shape {y.shape}", FIX)
     if y.size and y.max() >= len(CLASS_NAMES):
         raise damaged(labels, "a file of labels from 0 to 9", f"the label {y.max()}", FIX)
     return X, y.astype(np.int64)

@@ -64,8 +64,8 @@ def _of_objects(key: str) -> DataError:
     """The error for an array stored as a pickle, which is how NumPy writes the text of data frames."""
     dtype = "str" if key.startswith("y") else "float"
     return DataError(
-        f"{key} must be an array of numbers or of text, got one of Python objects. Write the file again with what "
-        f"they stand for: {key}={key}.astype({dtype}), for example."
+        f"{key} must be an array of numbers or of text, got one of Python objects. Write the file again with plain "
+        f"values: {key}={key}.astype({dtype}), for example."
     )
 
 

@@ -73,7 +73,7 @@ class RowReader:
         ArgumentError if there are no such rows, or more than `max_rows` are requested.
         """
         if len(rows) > len(self._X):
-            raise ArgumentError(f"rows must be at most {len(self._X)}, max_rows, got {len(rows)}. Ask for fewer.")
+            raise ArgumentError(f"rows must be at most {len(self._X)} (max_rows), got {len(rows)}. Ask for fewer.")
         X = self._X[: len(rows)]
         try:
             y = self._labels.take(rows, 0)  # checks the row numbers, which the kernel does not

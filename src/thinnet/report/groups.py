@@ -100,13 +100,13 @@ def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
         same_seeds = [other for other in kept if _seeds(other) == _seeds(run)]
         same = next((other for other in same_seeds if _agree(other, run)), None)
         if same:
-            equal = f"config, seed and results are equal{'' if run.finished else ' as far as it has come'}"
+            equal = f"config, seed and results are equal{'' if run.finished else ' so far'}"
             notes.append(f"The run '{run.name}' is the same as '{same.name}' ({equal}), so it counts once.")
             continue
         kept.append(run)
         if same_seeds:
             notes.append(
-                f"The run '{run.name}' has the config and the seed of '{same_seeds[0].name}', but other results"
+                f"The run '{run.name}' has the config and the seed of '{same_seeds[0].name}', but different results"
                 f"{_reason(run, same_seeds[0])}; the two count as runs, not as seeds."
             )
     return kept, notes

@@ -99,7 +99,7 @@ def _check_digest(path: Path, content: bytes) -> None:
     start += len(MARK)
     blank = content[:start] + b"0" * DIGITS + content[start + DIGITS :]
     if hashlib.sha256(blank).hexdigest().encode() != content[start : start + DIGITS]:
-        raise _damaged(path, "its SHA-256 is not that of its bytes")
+        raise _damaged(path, "its SHA-256 does not match its bytes")
 
 
 def _state(path: Path, content: bytes, kind: str) -> dict[str, Any]:
