@@ -141,6 +141,15 @@ def test_files_are_written_into_the_courses_folder_and_bars_need_no_widgets(tmp_
     assert printed(run.output)[1] == "True\n"
 
 
+def test_a_file_is_written_where_its_name_has_a_space_and_a_missing_name_is_told_as_elsewhere(tmp_path: Path) -> None:
+    cells = ['%%writefile "my own/net.py"\nx = 1', "print(open('my own/net.py').read())", "%%writefile\nx = 1"]
+    write_notebook(tmp_path / "n.ipynb", cells)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert printed(run.output)[1] == "x = 1\n\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"n.ipynb", "n.executed.ipynb", "my own"}
+    assert str(run.failure).startswith("UsageError: ")
+
+
 def test_folders_at_somebodys_home_are_stayed_out_of_and_found_back_from(tmp_path: Path) -> None:
     (tmp_path / "hw").mkdir()
     cell = (

@@ -167,7 +167,9 @@ def _restore(shell: Any) -> None:
 
     def writefile(line: str, cell: str) -> Any:
         """``%%writefile``, also to a folder that only the course's own copy has."""
-        os.makedirs(os.path.dirname(os.path.expanduser(line.split()[-1])) or ".", exist_ok=True)
+        words = re.findall(r"""(?:"[^"]*"|'[^']*'|\S)+""", line)
+        for name in words[-1:]:  # without one, IPython says what is wrong
+            os.makedirs(os.path.dirname(os.path.expanduser(name.strip("\"'"))) or ".", exist_ok=True)
         return write(line, cell)
 
     shell.register_magic_function(writefile, "cell", "writefile")
