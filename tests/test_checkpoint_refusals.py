@@ -90,7 +90,8 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_named(tmp_path: P
     content[-1] ^= 1
     newest.write_bytes(content)
     text = (
-        r"SHA-256 does not match .* Remove step-000000006\.safetensors to go on from step-000000005\.safetensors instead"
+        r"SHA-256 does not match .* Remove step-000000006\.safetensors "
+        r"to go on from step-000000005\.safetensors instead"
     )
     with pytest.raises(CheckpointError, match=text):
         Solver.resume(tmp_path, make_data())

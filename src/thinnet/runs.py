@@ -213,8 +213,7 @@ def _begun_with(folder: Path) -> dict[str, Any]:
 
 def _plain(config: Config) -> dict[str, Any]:
     """The fields after a round trip through JSON."""
-    fields: dict[str, Any] = json.loads(json.dumps(asdict(config)))
-    return fields
+    return dict(json.loads(json.dumps(asdict(config))))
 
 
 def load(config: Config, processes: ProcessGroup | None = None) -> Dataset:

@@ -36,12 +36,12 @@ def modules_with_dropout(folder: Path, cells: Iterable[ast.Module]) -> set[str]:
 
 def imported(node: ast.AST) -> Iterator[str]:
     """The modules, and names in them, that a statement imports or runs with ``%run``."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
     match node:
+        case ast.Import():
+            yield from (alias.name for alias in node.names)
+        case ast.ImportFrom(module=str(module), level=0):
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
         case ast.Call(
             func=ast.Attribute(attr="run_line_magic"), args=[ast.Constant(value="run"), ast.Constant(value=str(line))]
         ):

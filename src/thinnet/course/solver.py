@@ -118,13 +118,12 @@ class Solver(Known):
             dw = checked_gradient(name, w, gradients)
             self.model.params[name], self.optim_configs[name] = self._updated(name, w, dw)
 
-    def _updated(self, name: str, w: FloatArray, dw: FloatArray) -> tuple[FloatArray, dict[str, Any]]:
+    def _updated(self, name: str, w: FloatArray, dw: FloatArray) -> Any:
+        """The next w, and the config for the step after."""
+        config = self.optim_configs[name]
         if hasattr(self.update_rule, "in_place"):
-            updated: tuple[FloatArray, dict[str, Any]] = self.update_rule.in_place(
-                w, dw, self.optim_configs[name], self._flat.setdefault(name, {})
-            )
-            return updated
-        rule = CallableRule(self.update_rule, self.optim_configs[name])
+            return self.update_rule.in_place(w, dw, config, self._flat.setdefault(name, {}))
+        rule = CallableRule(self.update_rule, config)
         return rule(w, dw, {}), rule.config
 
     def train(self) -> None:

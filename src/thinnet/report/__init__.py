@@ -51,10 +51,8 @@ def write_report(
 
 def _page_at(output: Path) -> Path:
     """The file of the page; OSError where it can be none."""
-    if output.suffix == ".html" and not output.is_dir():
-        check_place(output)
-        return output
-    if not output.is_dir():
+    file = output / "report.html" if output.is_dir() else output
+    if file.suffix != ".html":
         name = output.with_suffix(".html")
         if output.exists():
             raise NotADirectoryError(
@@ -64,5 +62,5 @@ def _page_at(output: Path) -> Path:
             f"output must be the page, NAME.html, or a folder that exists, got {output}. Make the folder first, or "
             f"write {name}."
         )
-    check_place(output / "report.html")
-    return output / "report.html"
+    check_place(file)
+    return file

@@ -159,15 +159,15 @@ def _against(groups: Sequence[Group], name: str, others: Sequence[str]) -> Chart
     return Chart(f"against-{name}", title, axis, tuple(series), fraction=True, own_legend=True)
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers within [low, high].
+def ticks(low: float, high: float) -> list[float]:
+    """About five round numbers within [low, high].
 
     >>> ticks(0, 100)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
     """
     if not high > low:
         return [low]
-    raw = (high - low) / count
+    raw = (high - low) / 5
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
