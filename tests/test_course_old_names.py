@@ -91,3 +91,17 @@ def test_what_else_scipy_had_is_found_or_told() -> None:
     assert pictures._elsewhere_in_scipy("factorial")(3) == 6
     with pytest.raises(AttributeError, match=r"of it, Thinnet has imread, .*, but not 'imrotate'"):
         pictures._elsewhere_in_scipy("imrotate")
+
+
+def test_resized_floats_keep_their_range_and_so_do_integers_if_asked() -> None:
+    for value in (-3.0, 0.5, 200.0):
+        assert (pictures.resize(np.full((4, 6, 3), value), (2, 3)) == np.full((2, 3, 3), value)).all()
+    gray = np.full((4, 6), 51, np.uint8)
+    assert (pictures.resize(gray, (2, 3), anti_aliasing=True) == np.full((2, 3), 0.2)).all()
+    assert (pictures.resize(gray, (2, 3), preserve_range=True) == np.full((2, 3), 51.0)).all()
+
+
+def test_a_picture_is_read_from_an_open_file(tmp_path: Path) -> None:
+    pictures.imsave(tmp_path / "a.png", np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+    with open(tmp_path / "a.png", "rb") as file:
+        np.testing.assert_array_equal(pictures.imread(file), pictures.imread(tmp_path / "a.png"))

@@ -1,6 +1,7 @@
 """Stand-ins for the image functions that the courses' notebooks import, where these are missing today."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) 
     [thinnet] notebook_images/puppy.jpg: there is no such file; using a drawn picture instead
     (300, 300, 3)
     """
-    if Path(path).stem in DRAWN and not Path(path).exists():
+    name = Path(path).stem if isinstance(path, str | os.PathLike) else ""  # of an open file
+    if name in DRAWN and not Path(path).exists():
         say(str(path), "there is no such file; using a drawn picture instead")
-        rows, columns = np.ogrid[: DRAWN[Path(path).stem][0], : DRAWN[Path(path).stem][1]]
+        rows, columns = np.ogrid[: DRAWN[name][0], : DRAWN[name][1]]
         rings = 128 + 127 * np.sin(np.hypot(rows - 150, columns - 150) / 12)
         return np.stack([rings, 255 - rings, rings // 2], axis=-1).astype(np.uint8)
     return np.asarray(_pillow().open(path).convert("F" if flatten else mode or "RGB"))
@@ -79,11 +81,14 @@ def imresize(arr: AnyArray, size: Any, interp: str = "bilinear", mode: str | Non
     return np.asarray((picture.convert(mode) if mode else picture).resize((int(width), int(height)), resample=kind))
 
 
-def resize(image: AnyArray, size: tuple[int, int], **options: Any) -> FloatArray:
-    """Resize a picture to `size` (H, W); the result is floats, from 0 to 1 if the input was integers."""
-    whole = np.asarray(image).dtype.kind in "iu"
-    picture = _pillow().fromarray(np.asarray(image if whole else np.asarray(image) * 255).astype(np.uint8))
-    return np.asarray(picture.resize((size[1], size[0]))) / 255
+def resize(image: AnyArray, size: tuple[int, int], preserve_range: bool = False, **options: Any) -> FloatArray:
+    """Resize a picture to `size` (H, W); the result is floats, from 0 to 1 for integers unless `preserve_range`."""
+    image = np.asarray(image)
+    whole = image.dtype.kind in "iu"
+    planes = np.moveaxis(np.atleast_3d(image), -1, 0).astype(np.uint8 if whole else np.float32)
+    resized = [np.asarray(_pillow().fromarray(plane).resize((size[1], size[0])), np.float64) for plane in planes]
+    scale = 255 if whole and not preserve_range else 1
+    return np.stack(resized, axis=-1).reshape(*size[:2], *image.shape[2:]) / scale
 
 
 def _elsewhere_in_scipy(name: str) -> Any:
