@@ -228,3 +228,12 @@ def test_a_page_of_html_ends_the_command_line_in_one_sentence(
     (tmp_path / "rows.npz").write_text("<html><body>Not found</body></html>")
     assert main(["train", "--data", str(tmp_path / "rows.npz"), "--output", str(tmp_path / "run")]) == 2
     assert "got an HTML page. Write it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_an_array_that_is_stored_column_by_column_is_shared_like_any_other(size: int, tmp_path: Path) -> None:
+    X = np.asfortranarray(np.arange(24.0).reshape(8, 3))  # as pandas gives it
+    np.savez(tmp_path / "rows.npz", X_train=X, y_train=np.arange(8) % 2)
+    parts = [load_npz(tmp_path / "rows.npz", (rank, size)) for rank in range(size)]
+    np.testing.assert_array_equal(np.concatenate([part.X_train for part in parts]), X)
+    assert [part.share.totals["train"] for part in parts if part.share] == [8] * size

@@ -83,27 +83,35 @@ def _shared(loaded: Any, share: tuple[int, int], name: str) -> Dataset:
         elif key not in ARRAYS:
             arrays[key] = None  # so that misspelled keys are noticed
         else:
-            with loaded.zip.open(f"{key}.npy") as file:
-                arrays[key], totals[key.partition("_")[2]] = _read_share(key, file, *share)
+            arrays[key], totals[key.partition("_")[2]] = _read_share(loaded, key, *share)
     part = Dataset.from_dict(arrays, name, names)
     y = targets["y_train"]
     num_classes = y.shape[1] if y.ndim == 2 else len(names) or int(y.max(initial=-1)) + 1
     return part.part_of(Share(*share, totals, num_classes))
 
 
-def _read_share(key: str, file: IO[bytes], rank: int, size: int) -> tuple[AnyArray, int]:
+def _read_share(loaded: Any, key: str, rank: int, size: int) -> tuple[AnyArray, int]:
     """One process's rows of an array, read a piece at a time; and the total number of rows."""
+    with loaded.zip.open(f"{key}.npy") as file:
+        shape, columns_first, dtype = _header(file)
+        if dtype.hasobject:
+            raise _of_objects(key)
+        if not shape:
+            raise ValueError("a single number")
+        rows = share_of(shape[0], rank, size)
+        if columns_first and len(shape) > 1:  # each row is scattered over the whole file
+            return loaded[key][rows].copy(), shape[0]
+        return _rows(file, rows, shape, dtype), shape[0]
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, columns_first, dtype = read_header(file)
-    if dtype.hasobject:
-        raise _of_objects(key)
-    if columns_first and len(shape) > 1:
-        raise ValueError("an array stored column by column, which cannot be read in parts")
-    if not shape:
-        raise ValueError("a single number")
-    rows, row_bytes = share_of(shape[0], rank, size), dtype.itemsize * math.prod(shape[1:])
-    file.seek(rows.start * row_bytes, os.SEEK_CUR)
+    return read_header(file)
+
+
+def _rows(file: IO[bytes], rows: slice, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+    file.seek(rows.start * dtype.itemsize * math.prod(shape[1:]), os.SEEK_CUR)
     own = np.empty((rows.stop - rows.start, *shape[1:]), dtype)
     for start in range(0, len(own), ROWS_AT_ONCE):
         piece = own[start : start + ROWS_AT_ONCE]
@@ -111,4 +119,4 @@ def _read_share(key: str, file: IO[bytes], rank: int, size: int) -> tuple[AnyArr
         if len(content) < piece.nbytes:
             raise EOFError("an array that ends early")
         piece[...] = np.frombuffer(content, dtype).reshape(piece.shape)
-    return own, shape[0]
+    return own
