@@ -36,7 +36,7 @@ class Known:
 
 def _load_fashion_mnist(root: str | None, share: RankAndSize | None) -> Dataset:
     if root is None:
-        raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got None. Give --root FOLDER.")
+        raise ArgumentError("root must be the folder with Fashion-MNIST's four files, got None. Give root='FOLDER'.")
     return load_fashion_mnist(root)
 
 
