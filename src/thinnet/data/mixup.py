@@ -17,10 +17,7 @@ class FloatRows(Protocol):
 
     dtype: np.dtype[Any]
     team: Team
-
-    @property
-    def num_features(self) -> int:
-        """The number of columns."""
+    num_features: int
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """The rows with these numbers, as they are in this step."""

@@ -56,16 +56,11 @@ class RowReader:
         self._order = order if split == "train" and data.augmentation else None
         self._labels = data.labels(split)
         self._source: AnyArray = getattr(data, f"X_{split}")
-        width = data.num_features
+        self.num_features = width = data.num_features
         how = data.standardization or Standardization(np.zeros(width), np.ones(width))
         self._standardization = how.mean, how.scale
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._X: FloatArray = np.empty((max_rows, width), self.dtype)
-
-    @property
-    def num_features(self) -> int:
-        """The number of columns."""
-        return self.data.num_features
 
     def read(self, rows: IntArray, step: int = 0) -> Rows:
         """The rows with these numbers, as they are in this step, overwritten by the next call; and their labels.
