@@ -72,6 +72,8 @@ def test_pictures_are_scaled_as_scipy_did(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(pictures.toimage(floats.transpose(2, 0, 1))), small)
     assert pictures.imread(tmp_path / "a.png", flatten=True).shape == (2, 4)
     assert pictures.imread(tmp_path / "a.png", mode="RGBA").shape == (2, 4, 4)
+    assert pictures.imread(tmp_path / "a.png", as_gray=True).shape == (2, 4)
+    assert pictures.imread(tmp_path / "a.png", pilmode="RGBA").shape == (2, 4, 4)
 
 
 @pytest.mark.parametrize(

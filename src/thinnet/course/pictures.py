@@ -16,10 +16,18 @@ from thinnet.typing import AnyArray, FloatArray
 DRAWN = {"kitten": (300, 400), "puppy": (300, 300)}  # the course's pictures: one is wide, the other square
 
 
-def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) -> AnyArray:
+def imread(
+    path: Any,
+    flatten: bool = False,
+    mode: str | None = None,
+    as_gray: bool = False,
+    pilmode: str | None = None,
+    **_: Any,
+) -> AnyArray:
     """Read a picture as a uint8 array (H, W, 3); if one of the course's pictures is missing, draw one and say so.
 
-    With `mode`, one of Pillow's modes, convert to that; with `flatten`, to gray levels in floats.
+    With `mode`, one of Pillow's modes, convert to that; with `flatten`, to gray levels in floats; imageio calls these
+    two `pilmode` and `as_gray`.
 
     Raises:
         FileNotFoundError: if any other picture is missing.
@@ -34,7 +42,7 @@ def imread(path: Any, flatten: bool = False, mode: str | None = None, **_: Any) 
         rows, columns = np.ogrid[: DRAWN[name][0], : DRAWN[name][1]]
         rings = 128 + 127 * np.sin(np.hypot(rows - 150, columns - 150) / 12)
         return np.stack([rings, 255 - rings, rings // 2], axis=-1).astype(np.uint8)
-    return np.asarray(_pillow().open(path).convert("F" if flatten else mode or "RGB"))
+    return np.asarray(_pillow().open(path).convert("F" if flatten or as_gray else mode or pilmode or "RGB"))
 
 
 def bytescale(data: AnyArray, cmin: float | None = None, cmax: float | None = None) -> AnyArray:
