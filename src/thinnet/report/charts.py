@@ -32,11 +32,6 @@ class Series:
     high: tuple[float, ...] = ()
     dots: bool = False
 
-    @property
-    def dashed(self) -> bool:
-        """Whether its color has been used before."""
-        return self.group >= NUM_COLORS
-
 
 @dataclass(frozen=True)
 class Chart:

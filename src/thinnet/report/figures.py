@@ -76,7 +76,7 @@ def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -
     bottom = top + BELOW + height
     for k, (label, number) in enumerate(keys):
         y = bottom + LINE * (k + 1)
-        dashes = "6 4" if number >= charts.NUM_COLORS else None
+        dashes = svg.dashes(number)
         mark = element("line", class_="line", x1=MARGIN, x2=MARGIN + 18, y1=y - 4, y2=y - 4, stroke_dasharray=dashes)
         parts.append(
             element("g", mark, element("text", text=_short(label), x=MARGIN + 26, y=y), style=svg.color(number))

@@ -145,8 +145,8 @@ def _band(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
 
 def _line(chart: Chart, line: Series, x: Axis, y: Axis) -> str:
     pixels = [(x.position(a), y.position(b)) for a, b in zip(line.x, line.y, strict=True)]
-    points, dashes = " ".join(f"{a},{b}" for a, b in pixels), "6 4" if line.dashed else None
-    parts = [element("polyline", class_="line", stroke_dasharray=dashes, points=points)]
+    points = " ".join(f"{a},{b}" for a, b in pixels)
+    parts = [element("polyline", class_="line", stroke_dasharray=dashes(line.group), points=points)]
     if line.dots or len(pixels) == 1:
         parts += [element("circle", cx=a, cy=b, r=3) for a, b in pixels]
     return element("g", *parts, class_="series", **_owned(chart, line))
@@ -160,6 +160,11 @@ def _owned(chart: Chart, line: Series) -> dict[str, Any]:
 def color(number: int) -> str:
     """The style for the color of a group; the style sheet defines it for light and dark mode."""
     return f"--c:var(--g{number % NUM_COLORS})"
+
+
+def dashes(number: int) -> str | None:
+    """How the line of a group is dashed if its color has been used before."""
+    return "6 4" if number >= NUM_COLORS else None
 
 
 def _hover(chart: Chart, x: Axis, y: Axis) -> dict[str, Any]:
