@@ -166,6 +166,20 @@ def test_folders_at_somebodys_home_are_stayed_out_of_and_found_back_from(tmp_pat
     assert run.notes[0].startswith("os.chdir('/Users/nobody/cs231n/assignment2'): there is no such folder; staying in")
 
 
+def test_a_folder_is_changed_to_as_it_is_written_on_windows(tmp_path: Path) -> None:
+    cells = [
+        "import os\nhere = os.getcwd()\nos.makedirs('data/my new')",
+        "%cd data\\my\\ new",
+        "print(os.path.basename(os.getcwd()))",
+        "%cd ..\\..",
+        "print(os.getcwd() == here)",
+    ]
+    write_notebook(tmp_path / "n.ipynb", cells)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert (run.failure, run.notes) == (None, ())
+    assert [printed(run.output)[k] for k in (2, 4)] == ["my new\n", "True\n"]
+
+
 def test_images_that_are_nowhere_are_told_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> Path:
         raise DataError("a long story about root") from ConnectionError("no route")

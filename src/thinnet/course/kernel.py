@@ -80,7 +80,7 @@ class Folders:
 
     def change(self, line: str) -> None:
         """``%cd``."""
-        name = re.sub(r"\\(.)", r"\1", line.strip().strip("\"'"))
+        name = re.sub(r"\\(?! )", "/", line.strip().strip("\"'")).replace("\\ ", " ")  # as in IPython
         elsewhere = not name or name.startswith("-")  # home, the previous folder, a bookmark
         if elsewhere or self._is_there(name):
             self.magic(line if elsewhere else self.target(name))
