@@ -127,7 +127,7 @@ def test_labels_in_floats_are_told_which_is_none() -> None:
 def test_running_statistics_that_cannot_be_changed_are_named(name: str) -> None:
     statistics: dict[str, Any] = {"running_mean": np.zeros(4), "running_var": np.ones(4)}
     statistics[name].flags.writeable = False
-    with pytest.raises(ArgumentError, match=rf"batchnorm_forward: {name} must be writeable in training.*{name}\.copy"):
+    with pytest.raises(ArgumentError, match=rf"batchnorm_forward: {name} must be writable in training.*{name}\.copy"):
         layers.batchnorm_forward(SQUARE, ONES, ZEROS, **statistics)
     layers.batchnorm_forward(SQUARE, ONES, ZEROS, **statistics, training=False)
 

@@ -90,7 +90,7 @@ COMMANDS = [
     ("train --batch-size 0 --output $TMP/run", "--batch-size must be an integer >= 1, got 0"),
     ("train --flip random --image-shape 3 3 --output $TMP/run", "error: --image-shape must have 64 elements, as many"),
     ("train --cutout 9 --output $TMP/run", "error: --cutout must be at most 8 for images of 8 x 8 pixels, got 9."),
-    ("train --loss svm --mixup 0.2 --output $TMP/run", "error: --mixup must be 0 with --loss svm, got more: a margin"),
+    ("train --loss svm --mixup 0.2 --output $TMP/run", "error: --mixup must be 0 with --loss svm, got 0.2: a margin"),
     ("train --config $TMP/own.toml --output $TMP/run", "own.toml, dropout must be a number in [0, 1), got 1.5."),
     (
         "train --config $TMP/own.toml --dropout 2 --output $TMP/run",

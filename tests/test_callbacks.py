@@ -135,7 +135,7 @@ def test_early_stopping_refuses_a_patience_that_is_no_count() -> None:
 )
 def test_a_method_that_would_never_be_called_is_refused(name: str, meant: str) -> None:
     with pytest.raises(
-        ArgumentError, match=rf"Mine must have only the moments .*, got '{name}'. Did you mean '{meant}'\?"
+        ArgumentError, match=rf"Mine must define moments among .*, got '{name}'. Did you mean '{meant}'\?"
     ):
         type("Mine", (Callback,), {name: lambda self, state: None})
 

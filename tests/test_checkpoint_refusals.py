@@ -186,7 +186,7 @@ def test_a_whole_file_with_wrong_contents_is_refused(change: Any, tmp_path: Path
         ({"checkpoint_every": 0}, "checkpoint_every must be an integer >= 1, got 0"),
         (
             {"checkpoint_dir": None, "checkpoint_every": 3},
-            "checkpoint_every must be None without checkpoint_dir, got a",
+            "checkpoint_every must be None without checkpoint_dir, got 3",
         ),
         ({"checkpoint_dir": 5}, "checkpoint_dir must be a path, got 5"),
         ({"checkpoint_dir": "a\0b"}, r"checkpoint_dir must be a path, got 'a\\x00b'"),

@@ -35,7 +35,7 @@ def test_a_net_answers_with_the_words_it_was_trained_on(form: str) -> None:
     assert "labels 'cat', 'dog', 'newt'" in repr(data)
     net = trained(data)
     assert net.class_names == ("cat", "dog", "newt")
-    assert "answers with 'cat', 'dog', 'newt'" in repr(net)
+    assert "predicts 'cat', 'dog', 'newt'" in repr(net)
     assert (net.predict(X) == WORDS).mean() > 0.9
     assert net.predict_proba(X).shape == (60, 3)
 

@@ -70,7 +70,7 @@ def test_a_compilation_is_announced_once_and_a_kernel_that_is_there_is_not() -> 
     with compilation_announced(announced.append):
         one(1)
         other(1)
-    assert announced == ["Kernels for such nets are being compiled: about half a minute, once on this machine."]
+    assert announced == ["Kernels for this kind of net are being compiled: about half a minute, once per machine."]
     with compilation_announced(announced.append):
         one(1)
     one(1.5)  # compiled after announcements have ended

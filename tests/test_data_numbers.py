@@ -146,7 +146,7 @@ def test_integers_of_more_than_64_bits_are_numbers() -> None:
 @pytest.mark.parametrize("form", [np.array, lambda rows: pd.DataFrame(rows)])
 def test_numbers_with_decimal_commas_are_told_with_what_makes_numbers_of_them(form: Any) -> None:
     rows = form([["1,5", "2"], ["-3,25", "4"]])
-    with pytest.raises(DataError, match=r"text such as '1,5'\. Make numbers of them: .*\.$") as caught:
+    with pytest.raises(DataError, match=r"text such as '1,5'\. Convert them to numbers: .*\.$") as caught:
         Dataset(rows, np.arange(2))
-    fix = str(caught.value).partition("numbers of them: ")[2].removesuffix(".")
+    fix = str(caught.value).partition("to numbers: ")[2].removesuffix(".")
     np.testing.assert_array_equal(eval(fix, {"X_train": rows, "np": np}), [[1.5, 2], [-3.25, 4]])

@@ -90,7 +90,7 @@ def test_its_onnx_file_of_a_table_has_an_input_for_each_column(tmp_path: Path) -
 
 def test_it_is_not_saved_without_its_encoder(tmp_path: Path) -> None:
     net = ThinNetClassifier(**QUICK).fit(*table()).net_
-    with pytest.raises(ArgumentError, match=r"save must .* encoder_ .* joblib.dump"):
+    with pytest.raises(ArgumentError, match=r"save must .* encoder_\. .* joblib\.dump"):
         net.save(tmp_path / "net.safetensors")
     assert not any(tmp_path.iterdir())
     net.with_standardization(None).save(tmp_path / "net.safetensors")

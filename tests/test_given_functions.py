@@ -113,7 +113,7 @@ def test_scores_that_are_none_are_refused(scores: Any, came: str) -> None:
         def loss(self, X: AnyArray, y: AnyArray | None = None) -> Any:
             return scores if y is None else super().loss(X, y)
 
-    text = rf"loss\(X\) must return the scores of all rows, an array of shape \(20, C\), got {came}\. Where y is None"
+    text = rf"loss\(X\) must return the scores of all rows, an array of shape \(20, C\), got {came}\. If y is None"
     with pytest.raises(ArgumentError, match=text):
         solver(Odd()).evaluate("val")
 
@@ -134,7 +134,7 @@ def test_what_is_no_model_is_named_without_its_numbers() -> None:
 
 def test_weights_that_begin_too_large_are_the_cause_in_the_first_step() -> None:
     net = FullyConnectedNet([5], 4, 2, weight_scale=1e30, seed=0)
-    with pytest.raises(NumericalError, match=r"weights that begin with up to .*e\+30; give the net a smaller"):
+    with pytest.raises(NumericalError, match=r"initial weights of up to .*e\+30; give the net a smaller"):
         solver(net).train()
 
 

@@ -63,7 +63,9 @@ def test_labels_from_which_too_little_is_learned_are_warned_of(arrays: Any, text
 
 def test_values_and_ids_that_are_taken_for_classes_are_warned_of() -> None:
     many = np.random.default_rng(0).random((150, 3)).astype(np.float32)
-    text = r"has 150 different labels in 150 rows, and a net .* if they are values, (use Thin|build the net with loss=)"
+    text = (
+        r"has 150 different labels in 150 rows\. A net needs .* if they are values, (use Thin|build the net with loss=)"
+    )
     for y in (np.arange(150), np.array([f"id {i}" for i in range(150)])):
         data = Dataset(many, y)
         with pytest.warns(UserWarning, match=text) as caught:
@@ -73,7 +75,7 @@ def test_values_and_ids_that_are_taken_for_classes_are_warned_of() -> None:
             ThinNetClassifier((4,), max_iter=1, learning_rate="cosine", random_state=0).fit(many, y)
         assert caught[0].filename == __file__
     wide = FullyConnectedNet([4], 3, 2_000, seed=0)
-    with pytest.warns(UserWarning, match="the net has 2,000 outputs, and y_train only 2 different labels, so that"):
+    with pytest.warns(UserWarning, match="the net has 2,000 outputs, but y_train only 2 different labels, so"):
         Solver(wide, Dataset(X, BITS), verbose=False)
 
 
@@ -127,9 +129,12 @@ def test_objects_that_are_clearly_labels_are_taken(kind: str) -> None:
 @pytest.mark.parametrize(
     ("labels", "text"),
     [
-        (["cat", 1], r"y must be all text or all numbers, got .*Make text of all: \[str\(label\) for label in y\]"),
-        ([1, 2**70], r"y must be within 64 bits, got 1180591620717411303424\. Make text or floats of them"),
-        ([b"cat", b"dog"], r"y must be text or numbers, got bytes .* Give \[label\.decode\(\) for label in y\]"),
+        (["cat", 1], r"y must be all text or all numbers, got .*Convert all to text, \[str\(label\) for label in y\]"),
+        ([1, 2**70], r"y must be within 64 bits, got 1180591620717411303424\. Convert them to text or floats"),
+        (
+            [b"cat", b"dog"],
+            r"y must be text or numbers, got bytes .* Decode them: \[label\.decode\(\) for label in y\]",
+        ),
         (["cat", None], r"y must have a label for each row, got None in row"),
     ],
 )
@@ -160,7 +165,7 @@ def test_the_advice_about_rows_works(kind: str) -> None:
 
 def test_other_rows_are_told_what_works_for_them() -> None:
     net = FullyConnectedNet([4], 2, 2, seed=0)
-    with pytest.raises(ArgumentError, match=r"got text such as 'red'\. Make a column of zeros and ones"):
+    with pytest.raises(ArgumentError, match=r"got text such as 'red'\. Give each word a column of zeros and ones"):
         net.predict(np.array([["red", "1"]]))
     with pytest.raises(ArgumentError, match=r"got complex numbers\. Give both parts") as caught:
         net.predict(X[:, :1] + 1j)
@@ -229,7 +234,7 @@ def test_frames_of_two_splits_with_columns_in_another_order() -> None:
 def test_who_has_whole_numbers_as_values_is_told_what_helps(prices: Any) -> None:
     with pytest.raises(ArgumentError, match="for values build the net with loss='mse'"):
         FullyConnectedNet.for_data(Dataset(X, prices), [4])
-    with pytest.raises(ArgumentError, match="or for values with loss='mse'"):
+    with pytest.raises(ArgumentError, match="if these are values, build it with loss='mse'"):
         solver(prices // 1000, X, prices)
     solver(prices, X, prices, loss="mse")
 

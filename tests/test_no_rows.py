@@ -18,7 +18,7 @@ Y = np.arange(6) % 2
 NO_ROWS: dict[str, tuple[Any, str]] = {
     "a class of frames": (
         pd.DataFrame,
-        r"got the class DataFrame\. Make an object of it first: DataFrame\(\.\.\.\)\.$",
+        r"got the class DataFrame\. Create an object of it first: DataFrame\(\.\.\.\)\.$",
     ),
     "a class of arrays": (np.ndarray, "got the class ndarray"),
     "a class of numbers": (int, "got the class int"),

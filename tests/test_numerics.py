@@ -141,7 +141,7 @@ def test_bad_rows_that_come_later_are_named(bad: float) -> None:
     solver = trained = make_solver(make_net(), data, callbacks=[Break()])
     text = stopped(solver)
     assert f"In step 3, the loss became nan. It began in the data: row 4 of the batch holds {bad} in column 3." in text
-    assert "Likely cause: the data; remove such rows, or fill them in." in text
+    assert "Likely cause: the data; remove such rows, or fill in their values." in text
     assert solver.iteration == 2
     assert np.isfinite(solver.model.running.flat).all()
 

@@ -98,7 +98,7 @@ def test_the_config_of_another_array_is_refused(name: str) -> None:
     _, config = rule(*draw((2, 3)), None)
     key = OPTIMIZERS[name].state[0]
     text = rf"{name}: config\['{key}'\] must be an array of shape \(4, 3\), like w, got an array of shape \(2, 3\)\. "
-    with pytest.raises(ArgumentError, match=text + "It is of the step before: give each array of weights a config of"):
+    with pytest.raises(ArgumentError, match=text + "It comes from the step before: give each array of weights its own"):
         rule(*draw((4, 3)), config)
     with pytest.raises(ArgumentError, match=rf"config\['{key}'\] must be an array of shape \(4, 3\), like w, got None"):
         rule(*draw((4, 3)), {**config, key: None})

@@ -46,7 +46,7 @@ def test_without_numba_asking_for_the_kernels_says_what_they_need() -> None:
     without = "import sys; sys.modules['numba'] = None\n"
     assert run(without + NAME).stdout == "numpy\n"
     asked = run(without + NAME + "FullyConnectedNet([5], 4, 3).products = 'thinnet'").stderr
-    assert "MissingExtraError: products='thinnet' needs Numba, and a processor whose vectors" in asked
+    assert "MissingExtraError: products='thinnet' needs Numba and a processor with AVX2" in asked
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_processor_without_the_instructions(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(blocked, "amx_usable", lambda: False)
     assert isinstance(products(), NumpyProducts)
     assert isinstance(products(rounded=True), RoundedProducts)
-    with pytest.raises(MissingExtraError, match="products='thinnet' needs Numba, and a processor"):
+    with pytest.raises(MissingExtraError, match="products='thinnet' needs Numba and a processor"):
         products("thinnet")
 
 

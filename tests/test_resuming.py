@@ -131,7 +131,9 @@ def test_fewer_epochs_than_were_begun_are_refused(tmp_path: Path) -> None:
     make_solver(make_net(), make_data(), checkpoint_dir=tmp_path, epochs=3).train()
     net = make_net()
     before = net.params.flat.copy()
-    text = "epochs must be at least 3, which the run has begun, got 2: it counts those of the whole run. Give more, or"
+    text = (
+        "epochs must be at least 3, as many as the run has begun, got 2: it counts those of the whole run. Raise it, or"
+    )
     with pytest.raises(ArgumentError, match=text):
         Solver.resume(tmp_path, make_data(), epochs=2, model=net)
     np.testing.assert_array_equal(net.params.flat, before)

@@ -17,7 +17,7 @@ from thinnet.sklearn import ThinNetClassifier, ThinNetRegressor
 BESIDE: dict[str, tuple[Any, str]] = {
     "masked": (np.ma.masked_less(X[:, 0], 0), "y must have no masked elements"),
     "dates": (pd.date_range("2020", periods=60), "y must be numbers, got dates.* the days since a fixed date"),
-    "durations": (pd.to_timedelta(range(60), "D"), r"y must be numbers, got durations.* in days or seconds: pandas\.S"),
+    "durations": (pd.to_timedelta(range(60), "D"), r"y must be numbers, got durations.* of days or seconds: pandas\.S"),
     "missing": (
         pd.Series([1.0, None] * 30, dtype="Float64"),
         r"y must have a value .* in row 1 \(rows without a value: 30",
@@ -57,8 +57,8 @@ def test_scores_of_targets_of_any_size(scale: float) -> None:
         (np.full(60, np.nan), "must be >= 0, got nan"),
         (np.zeros(60), "must have at least one number above zero, got zero for every row"),
         (np.full(60, np.inf), "must hold finite numbers, got inf in row 0"),
-        ("balanced", "must have a number for each row, got 'balanced'. Weights of classes are the argument class_we"),
-        ({0: 1, 1: 2}, r"must have a number for each row, got \{0: 1, 1: 2\}\. Weights of classes are the argument"),
+        ("balanced", "must have a number for each row, got 'balanced'. To weight classes, give class_weight to the"),
+        ({0: 1, 1: 2}, r"must have a number for each row, got \{0: 1, 1: 2\}\. To weight classes, give class_weight"),
     ],
     ids=["complex", "dates", "durations", "hundreds of digits", "a column", "NaN", "zero", "infinity", "text", "dict"],
 )
@@ -78,7 +78,7 @@ def test_values_are_no_labels_whatever_their_size(scale: float) -> None:
 @pytest.mark.parametrize(
     ("classes", "text"),
     [
-        ([], "classes must be every label that will ever come, got \\[\\]"),
+        ([], "classes must be all labels that will ever appear, got \\[\\]"),
         ([0, np.nan], "classes must have a label for each row, got nan in row 1"),
         ([0, "1"], "classes must be all text or all numbers, got str such as '1' and int such as 0"),
         (np.array(["2020", "2021"], "M8[Y]"), r"y must hold only the labels \[datetime\.date.*, got 1"),

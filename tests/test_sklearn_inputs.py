@@ -61,12 +61,12 @@ LAZY: dict[str, tuple[Callable[[], Any], str]] = {
     "LazyFrame": (FRAME.lazy, r"Compute it first: give X\.collect\(\)\."),
     "Delayed": (Delayed, r"Compute it first: give X\.compute\(\)\."),
     "Query": (Query, r"Compute it first: give X\.to_pandas\(\)\."),
-    "generator": (lambda: (row for row in X), r"Give list\(X\); rows that do not fit"),
+    "generator": (lambda: (row for row in X), r"Give list\(X\); if that does not fit"),
     "map": (lambda: map(list, X), r"Give list\(X\)"),
     "list_iterator": (lambda: iter(X.tolist()), r"Give list\(X\)"),
     "set": (lambda: {1.0, 2.0}, r"Give list\(X\)"),
     "dict": (lambda: {"a": X[:, 0]}, r"Give pandas\.DataFrame\(X\)"),
-    "object": (object, r"Make a NumPy array of the numbers in it\.$"),
+    "object": (object, r"Convert it to a NumPy array of numbers\.$"),
     "Stream": (lambda: Stream(), r"Compute it first: give pyarrow\.table\(X\)"),
     "Interchanged": (lambda: Interchanged(), r"Compute it first: give pandas\.api\.interchange\.from_dataframe\(X\)"),
 }
@@ -182,15 +182,15 @@ def test_missing_labels_are_refused_by_row(missing: Any) -> None:
 
 
 LABELS: dict[str, tuple[Any, str]] = {
-    "intervals": (pd.cut(pd.Series(X[:, 0]), 3), r"all text or all numbers, got Interval such as .* Make text of all"),
+    "intervals": (pd.cut(pd.Series(X[:, 0]), 3), r"all text or all numbers, got Interval such as .* Convert all to"),
     "periods": (pd.Series(pd.period_range("2020", periods=60)), r"must be all text or all numbers, got Period such as"),
-    "lists": ([["a", "b"], ["a"]] * 30, r"one label or value a row, .*, got \['a', 'b'\]\. Make columns"),
-    "sets": ([{"a"}] * 60, r"one label or value a row, .*, got \{'a'\}\. Make columns"),
+    "lists": ([["a", "b"], ["a"]] * 30, r"one label or value per row, .*, got \['a', 'b'\]\. Convert them to columns"),
+    "sets": ([{"a"}] * 60, r"one label or value per row, .*, got \{'a'\}\. Convert them to columns"),
     "signs": (np.where(X > 0, 1, -1), r"or columns of zeros and ones, got several columns of other labels"),
     "null": (pl.Series([None, *[0, 1] * 29, 1]), r"y must have a label for each row, got nan in row 0"),
     "NaN in a list of text": (["a", "b", np.nan] * 20, r"y must have a label .*, got nan in row 2 \(.*label: 20\)"),
     "numbers beside text": (["a", "b", 1] * 20, r"y must be all text or all numbers, got int such as 1 and str"),
-    "bytes": (np.array([b"a", b"b"] * 30), r"y must be text or numbers, got bytes such as b'a'\. Give \[label\.decode"),
+    "bytes": (np.array([b"a", b"b"] * 30), r"y must be text or numbers, got bytes such as b'a'\. Decode them: \[label"),
     "complex": (Y * 1j, r"y must be text or numbers, got complex numbers\. .* give their real or"),
     "infinity": (np.array([0.0, 1, np.inf] * 20), r"y must be finite: .*, got inf in row 2\. .* a label of their own"),
     "masked": (np.ma.masked_less(Y, 1), r"y must have no masked elements, .*: X\[~y\.mask\] and y\[~y\.mask\]"),
@@ -257,7 +257,7 @@ MISTAKEN: dict[str, tuple[Any, Any, str]] = {
         Y,
         "X must be an array, got a list that .* Make all rows the same length",
     ),
-    "one row": ([1.0, None, 2.0], Y, r"X must be two-dimensional, .* got a line of 3 elements\. .*\[X\] is one row"),
+    "one row": ([1.0, None, 2.0], Y, r"X must be two-dimensional, .* got a list of 3 elements\. .*\[X\] is one row"),
     "a scalar": (3.0, Y, r"X must be two-dimensional, \(N, D\), got 3\.0\."),
     "masked": (
         np.ma.masked_less((9 * X).astype(int), 0),
@@ -361,7 +361,7 @@ def test_tensors_that_refuse_to_be_arrays() -> None:
     for name, rows, labels in (("X", Refusing(), Y), ("y", X, Refusing())):
         with pytest.raises(
             ArgumentError,
-            match=rf"{name} must be an array, got a Refusing .*\(call detach first\)\. Make a NumPy array",
+            match=rf"{name} must be an array, got a Refusing .*\(call detach first\)\. Convert it to a NumPy array",
         ):
             net.fit(rows, labels)
 

@@ -127,7 +127,7 @@ def test_categories_unknown_rare_and_missing_at_prediction() -> None:
 def test_categories_that_differ_in_capitals_or_spaces_are_told(job: str) -> None:
     X, y = people(missing=False)
     net = ThinNetClassifier(**QUICK).fit(X, y)
-    with pytest.warns(UserWarning, match=rf"X holds {job!r} in column 'job', while training had only 'nurse'\. Write"):
+    with pytest.warns(UserWarning, match=rf"X holds {job!r} in column 'job', while training had only 'nurse'\. Spell"):
         net.predict(X[:1].assign(job=job))
     with pytest.warns(UserWarning, match=r"X holds '[A-Z]+' and 2 more in column 'job', while") as caught:
         net.predict(X.assign(job=X["job"].str.upper()))
@@ -143,7 +143,7 @@ def test_columns_of_such_categories_are_told_at_once() -> None:
         net.predict(letters.replace("x", "X"))
     (told,) = (str(each.message) for each in caught)
     assert told.startswith("X holds 'X' in column 'a', while training had only 'x'; 'X' in column 'b', while")
-    assert told.endswith("; and others in 2 more columns. Write them as in training.")
+    assert told.endswith("; and others in 2 more columns. Spell them as in training.")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_numbers_written_as_text_are_told_with_what_makes_numbers_of_them(spelli
         net.fit(X, y)
     assert len(told) == 1
     assert told[0].filename == __file__
-    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    fix = str(told[0].message).partition("Convert them to numbers: ")[2].partition(", for example.")[0]
     np.testing.assert_allclose(eval(fix, {"X": X, "pandas": pd})[:30], AMOUNTS)
     net.predict(X)
     net.set_params(categorical_features=[0]).fit(X, y)
@@ -238,7 +238,7 @@ def test_numbers_beside_words_are_told() -> None:
         UserWarning, match=r"X holds numbers beside text in column 'price', such as 'n/a'.* Or name"
     ) as told:
         ThinNetClassifier(**QUICK).fit(X, np.arange(len(mixed)) % 2)
-    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    fix = str(told[0].message).partition("Convert them to numbers: ")[2].partition(", for example.")[0]
     np.testing.assert_array_equal(eval(fix, {"X": X, "pandas": pd}), [*AMOUNTS, np.nan, np.nan, np.nan, 12.5])
 
 
@@ -260,14 +260,14 @@ def test_columns_that_spell_alike_are_told_at_once(form: Any) -> None:
     assert " in column 'a', " in numbers or " in column 0, " in numbers
     assert re.search(r"and likewise in ('c0', 'c1'|2, 3), .* and 2 more; these", numbers)
     assert re.search(r"in column ('b'|1), .*, and likewise in ('z'|24); these columns are read as categories\.", dates)
-    assert numbers.endswith("Or name those that are of categories in categorical_features.")
+    assert numbers.endswith("Or name those that do hold categories in categorical_features.")
 
 
 def test_dates_written_as_text_are_told() -> None:
     for written in ("2020-01-{:02d}", "{}/1/2020", "2020.1.{} 12:30", "{:02d}-01-20"):
         X = pd.DataFrame({"day": [written.format(day) for day in range(1, 29)]})
         with pytest.warns(
-            UserWarning, match=r"X holds dates .*text in column 'day', .*: pandas\.to_datetime.*Or name the"
+            UserWarning, match=r"X holds dates .*text in column 'day', .*: pandas\.to_datetime.*Or name it"
         ):
             ThinNetRegressor(**QUICK).fit(X, np.arange(28.0))
 
@@ -288,7 +288,7 @@ def test_what_is_told_about_numbers_with_a_true_minus_keeps_it() -> None:
     X = pd.DataFrame({"balance": [f"{number} €".replace("-", "\N{MINUS SIGN}") for number in numbers]})
     with pytest.warns(UserWarning, match="written as text") as told:
         ThinNetClassifier(**QUICK).fit(X, np.arange(40) % 2)
-    fix = str(told[0].message).partition("Make numbers of them: ")[2].partition(", for example.")[0]
+    fix = str(told[0].message).partition("Convert them to numbers: ")[2].partition(", for example.")[0]
     np.testing.assert_array_equal(eval(fix, {"X": X, "pandas": pd}), numbers)
 
 

@@ -184,7 +184,10 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
         (lambda X, y: ThinNetClassifier().partial_fit(X, y), "classes must be given in the first call of partial_fit"),
         (lambda X, y: ThinNetClassifier().partial_fit(X, y, [0, 1]), r"y must hold only the labels \[0, 1\], got .*2"),
         (lambda X, y: _began(X, y).partial_fit(X, y, [0, 1]), r"classes must stay \[0, 1, 2\], got \[0, 1\]"),
-        (lambda X, y: _began(X, y).partial_fit(X, np.eye(3, dtype=int)[y]), "y must keep its form"),
+        (
+            lambda X, y: _began(X, y).partial_fit(X, np.eye(3, dtype=int)[y]),
+            "y must have one label per row as before, got several",
+        ),
         (lambda X, y: _began(X, np.eye(3, dtype=int)[y]).partial_fit(X, np.eye(4)[y]), "y must have 3 columns as befo"),
         (lambda X, y: ThinNetClassifier(early_stopping=True).partial_fit(X, y, [0, 1, 2]), "partial_fit does not"),
         (lambda X, y: ThinNetRegressor(early_stopping=True).partial_fit(X, y), "partial_fit does not"),
@@ -212,7 +215,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
         (lambda X, y: ThinNetClassifier().fit(X, X[:, :2]), r"such as .*type: continuous-multioutput\. Use ThinNetReg"),
         (
             lambda X, y: ThinNetClassifier().partial_fit(X, y, classes=3),
-            r"classes must be every label .*got 3\. Give np",
+            r"classes must be all labels .*got 3\. Give np",
         ),
         (
             lambda X, y: ThinNetClassifier().fit(X, dict(enumerate(y))),
@@ -220,7 +223,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
         ),
         (
             lambda X, y: ThinNetClassifier(n for n in (5, 5)).fit(X, y),
-            "hidden_layer_sizes must be a sequence of integers, got a generator. Give a tuple of it",
+            "hidden_layer_sizes must be a sequence of integers, got a generator. Convert it to a tuple",
         ),
         (
             lambda X, y: ThinNetClassifier(normalization="batchnorm").fit(X, y, np.arange(300) == 3),

@@ -115,7 +115,7 @@ def test_a_solver_refuses_a_net_that_would_standardize_twice(tmp_path: Path) -> 
     with pytest.raises(ArgumentError, match=r"Train net\.with_standardization\(None\)"):
         Solver.resume(tmp_path / "run", data, model=again)
     np.testing.assert_array_equal(again.params.flat, before)
-    with pytest.raises(ArgumentError, match=r"standardization must be None for a net that carries one, got another"):
+    with pytest.raises(ArgumentError, match=r"standardization must be None for a net that has one, got another"):
         again.save(tmp_path / "twice", data.standardization)
     assert not (tmp_path / "twice").exists()
     Solver(again.with_standardization(None), data, epochs=1, verbose=False).train()

@@ -82,7 +82,9 @@ def test_tables_of_arrow() -> None:
     numbers = np.arange(12.0)
     net = ThinNetClassifier(max_iter=1).fit(pa.table({"a": numbers, "b": numbers}), [0, 1] * 6)  # two equal columns
     assert net.feature_names_in_.tolist() == ["a", "b"]
-    with pytest.raises(ArgumentError, match=r"categories in column 'b', got dates\. Make columns of the parts"):
+    with pytest.raises(
+        ArgumentError, match=r"categories in column 'b', got dates\. Replace them with columns of the parts"
+    ):
         net.fit(pa.table({"a": numbers, "b": [datetime.date(2024, 1, 1)] * 12}), [0, 1] * 6)
 
 

@@ -151,9 +151,9 @@ def test_columns_called_as_what_is_inside_the_graph(tmp_path: Path) -> None:
 
 
 def test_names_that_cannot_be_those_of_inputs_are_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"different names for an ONNX file, got 2 of the name 'a'"):
+    with pytest.raises(ArgumentError, match=r"different names for an ONNX file, got 2 called 'a'"):
         add_table(Graph(), learned(pd.DataFrame([[1, 2]], columns=["a", "a"])))
-    with pytest.raises(ArgumentError, match=r"got one of the empty name"):
+    with pytest.raises(ArgumentError, match=r"got one without a name"):
         add_table(Graph(), learned(one([1, 2], "")))
     graph = Graph()
     table = add_table(graph, learned(one([1.0, 2.0], "label")))

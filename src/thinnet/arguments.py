@@ -98,7 +98,7 @@ OTHER_WORDS = {
 # Arguments that other libraries' training functions take besides the data, and ours do not.
 BESIDE_DATA = {
     "shuffle": "Leave it out: each pass takes the rows in a new order.",
-    **dict.fromkeys(("device", "num_workers"), "Leave it out: all is computed on the CPU."),
+    **dict.fromkeys(("device", "num_workers"), "Leave it out: everything is computed on the CPU."),
     **dict.fromkeys(("loss", "dropout", "normalization", "activation", "hidden_dims", "reg"), "Give it to the net."),
     "metrics": "Leave it out: accuracy is measured after each epoch.",
     **dict.fromkeys(

@@ -45,22 +45,22 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
             fix = "Give each of them under its own name, or make all rows the same length."
         else:
             came = f"that cannot be one ({caught})"
-            fix = "Make all rows the same length." if is_list else "Make a NumPy array of it first."
+            fix = "Make all rows the same length." if is_list else "Convert it to a NumPy array first."
             if hasattr(value, "column_names"):  # an Arrow table
                 odd = [each for each in value.column_names if np.asarray(value[each]).dtype.kind not in "biuf"]
                 came = f"without numbers in {shortened(odd)}"
-                fix = "Make numbers of them, or leave them out."
+                fix = "Convert them to numbers, or leave them out."
         raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
     if array.dtype.kind == "T":  # variable-length strings, which little code supports
         return array.astype(object)
     return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
 
 
-def check_unmasked(name: str, value: Any, error: Error = ArgumentError) -> None:
+def check_unmasked(name: str, value: Any, error: Error = ArgumentError, fix: str = "") -> None:
     """Raise `error` if elements are masked; `np.asarray` would take the values under the mask."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # other types have their own masks
-        variable = name if name.isidentifier() else "array"
-        raise error(f"{name} must have no masked elements, got some. Fill them in: {variable}.filled(0), for example.")
+        fix = fix or f"Fill them in: {name if name.isidentifier() else 'array'}.filled(0), for example."
+        raise error(f"{name} must have no masked elements, got some. {fix}")
 
 
 def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:
@@ -73,7 +73,7 @@ def check_is_array(name: str, value: Any, expected: str = "an array in memory", 
         came = f"the text {os.fsdecode(value)!r}"
         fix = f"If that is a file, read it first: pandas.read_csv({os.fsdecode(value)!r}), for example."
     elif isinstance(value, type):
-        came, fix = f"the class {value.__name__}", f"Make an object of it first: {value.__name__}(...)."
+        came, fix = f"the class {value.__name__}", f"Create an object of it first: {value.__name__}(...)."
     elif isinstance(value, ModuleType):
         came, fix = f"the module {value.__name__}", "Give the rows themselves."
     elif callable(getattr(value, "read", None)):
@@ -92,7 +92,7 @@ def check_is_array(name: str, value: Any, expected: str = "an array in memory", 
     elif ways:
         fix = f"Compute it first: give {ways[0].format(name)}."
     elif isinstance(value, Iterator | Set):
-        fix = f"Give list({name}); rows that do not fit into memory go to an estimator's partial_fit in parts."
+        fix = f"Give list({name}); if that does not fit into memory, give it in parts to an estimator's partial_fit."
     elif is_mapping:
         has_columns = all(map(np.iterable, value.values())) and not any(isinstance(v, str) for v in value.values())
         fix = f"Give pandas.DataFrame({name}), for example." if has_columns else f"Give list({name}.values())."
@@ -101,7 +101,7 @@ def check_is_array(name: str, value: Any, expected: str = "an array in memory", 
     elif callable(value) and hasattr(value, "__name__"):
         came, fix = f"the function {value.__name__}", f"Give what it returns: write {value.__name__}(...)."
     else:
-        fix = "Make a NumPy array of the numbers in it."
+        fix = "Convert it to a NumPy array of numbers."
     raise error(f"{name} must be {expected}, got {came}. {fix}")
 
 
@@ -167,16 +167,16 @@ def advice(name: str, array: AnyArray) -> str:
     if _spells_numbers(array):
         return f"Convert it: {name}.astype(float)."
     if array.dtype.kind in "US" and _spells_numbers(np.char.replace(array.astype(str), ",", ".")):
-        return f"Make numbers of them: np.char.replace(np.array({name}, str), ',', '.').astype(float)."
+        return f"Convert them to numbers: np.char.replace(np.array({name}, str), ',', '.').astype(float)."
     return {
-        "M": f"Make numbers of them, such as days: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
-        "m": f"Make numbers of them, such as seconds: {name} / np.timedelta64(1, 's').",
+        "M": f"Convert them to numbers of days, for example: ({name} - {name}.min()) / np.timedelta64(1, 'D').",
+        "m": f"Convert them to numbers of seconds, for example: {name} / np.timedelta64(1, 's').",
         "c": f"Give both parts: np.column_stack([{name}.real, {name}.imag]).",
-        "O": "Fill in what is missing, and make numbers of the rest; the estimators of thinnet.sklearn take tables "
-        "with text, categories and missing values.",
+        "O": "Fill in what is missing, and convert the rest to numbers; or use thinnet.sklearn, whose estimators take "
+        "tables with text, categories and missing values.",
     }.get(
         array.dtype.kind,
-        "Make a column of zeros and ones for each word; the estimators of thinnet.sklearn take tables with text.",
+        "Give each word a column of zeros and ones; or use thinnet.sklearn, whose estimators take tables with text.",
     )
 
 

@@ -28,7 +28,7 @@ class Callback:
         super().__init_subclass__(**options)
         for name in (name for name in vars(cls) if name.startswith("on_") and name not in MOMENTS):
             known, fix = ", ".join(MOMENTS), instead_of(name, MOMENTS)
-            raise ArgumentError(f"{cls.__name__} must have only the moments {known}, got {name!r}. {fix}")
+            raise ArgumentError(f"{cls.__name__} must define moments among {known}, got {name!r}. {fix}")
 
     def on_train_begin(self, state: TrainingState) -> None:
         """Before the first step of each call to ``train()``."""
@@ -84,8 +84,7 @@ class EarlyStopping(Callback):
 class ProgressBar(Callback):
     """A progress bar on standard error that shows the time left, in terminals and notebooks."""
 
-    def __init__(self) -> None:
-        self._bar: Any = None
+    _bar: Any = None
 
     def on_train_begin(self, state: TrainingState) -> None:
         self._bar = bars()(total=state.total_steps, initial=state.iteration, unit="step", file=sys.stderr)
@@ -113,6 +112,6 @@ def all_callbacks(
     called = checked_callbacks(given)
     if patience is not None:
         if not has_validation:
-            raise ArgumentError("patience must be None without validation rows, got a number. Give X_val.")
+            raise ArgumentError(f"patience must be None without validation rows, got {patience}. Give X_val and y_val.")
         called.append(EarlyStopping(patience))
     return [*called, bar] if bar else called

@@ -374,8 +374,8 @@ def _check_state(name: str, w: FloatArray, state: Config) -> None:
         expected = "a number >= 0" if key == "t" else f"an array of shape {w.shape}, like w"
         came = f"an array of shape {value.shape}" if is_array else repr(value)
         raise ArgumentError(
-            f"{name}: config[{key!r}] must be {expected}, got {came}. It is of the step before: give each array of "
-            f"weights a config of its own."
+            f"{name}: config[{key!r}] must be {expected}, got {came}. It comes from the step before: give each array "
+            f"of weights its own config."
         )
 
 

@@ -239,7 +239,7 @@ class Solver(Progress):
             if every is None:
                 return None
             raise ArgumentError(
-                "checkpoint_every must be None without checkpoint_dir, got a number. Give checkpoint_dir too."
+                f"checkpoint_every must be None without checkpoint_dir, got {every}. Give checkpoint_dir too."
             )
         from thinnet.training.saving import Saving  # slow to import
 

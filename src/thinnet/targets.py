@@ -51,7 +51,7 @@ def as_targets(name: str, y: Any, error: Error = ArgumentError) -> AnyArray:
     return array.astype(np.int64, copy=False)
 
 
-def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Sequence[str] = ()) -> AnyArray:
+def targets_for(kind: str, num_outputs: int, y: Any, class_names: Sequence[str] = ()) -> AnyArray:
     """Targets in the form that a loss of this `kind`, such as ``"labels"``, takes for a net with `num_outputs` outputs.
 
     Text is numbered in the order of `class_names`.
@@ -59,21 +59,21 @@ def targets_for(kind: str, num_outputs: int, name: str, y: Any, class_names: Seq
     Raises:
         ArgumentError: if they are text and there are no names, or are neither labels nor values.
     """
-    targets = as_targets(name, y)
+    targets = as_targets("y", y)
     if targets.dtype.kind == "U" and class_names:
-        targets = numbered(name, targets, class_names, ArgumentError)
+        targets = numbered("y", targets, class_names, ArgumentError)
     if targets.dtype.kind == "U":
         fix = "Give numbers."
         if kind == "labels":
-            fix = f"Number the classes: names, y = np.unique({name}, return_inverse=True); or give the net class_names."
-        raise ArgumentError(f"{name} must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
+            fix = "Number the classes: names, y = np.unique(y, return_inverse=True); or give the net class_names."
+        raise ArgumentError(f"y must be numbers, got text such as {str(targets.flat[0])!r}. {fix}")
     if kind == "labels":
         column = targets.ndim == 2 and targets.shape[1] == 1 < num_outputs and _are_whole(targets)
         return targets[:, 0].astype(np.int64) if column else targets
     return as_values(targets) if num_outputs == 1 else targets
 
 
-def check_shares(name: str, y: AnyArray) -> None:
+def check_shares(y: AnyArray) -> None:
     """Raise if the targets (N, C) of a loss on classes do not sum to 1 in each row.
 
     A row without a class would have a loss of 0, and a row with several would count several times.
@@ -82,8 +82,8 @@ def check_shares(name: str, y: AnyArray) -> None:
     if off.max() > SHARES_OFF:
         row = int(off.argmax())
         raise ArgumentError(
-            f"{name} must be shares of the classes, which sum to 1 in each row, got {y[row].sum():g} in row {row}. "
-            "Divide each row by its sum; for several labels a row take loss='logistic'."
+            f"y must be shares of the classes, which sum to 1 in each row, got {y[row].sum():g} in row {row}. "
+            "Divide each row by its sum; if rows have several labels, use loss='logistic'."
         )
 
 
@@ -148,8 +148,8 @@ def seem_no_classes(name: str, num_labels: int, num_rows: int) -> str:
     if num_labels <= MANY_CLASSES or 2 * num_labels <= num_rows:
         return ""
     return (
-        f"{name} has {num_labels:,} different labels in {num_rows:,} rows, and a net an output for each of them, which "
-        f"is slow, and hardly learned. If they are ids, take another column; if they are values, "
+        f"{name} has {num_labels:,} different labels in {num_rows:,} rows. A net needs an output for each, which is "
+        f"slow and hard to learn. If they are IDs, use another column; if they are values, "
     )
 
 
@@ -185,12 +185,12 @@ def uniform(name: str, array: AnyArray, error: Error = ArgumentError) -> AnyArra
     if plain.dtype.kind != "O" or not elements:
         return plain
     if all(isinstance(element, Real) for element in elements):
-        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Make text or floats of them.")
+        raise error(f"{name} must be within 64 bits, got {max(elements, key=abs)}. Convert them to text or floats.")
     kinds = {type(element).__name__: element for element in reversed(elements)}
     came = " and ".join(f"{kind} such as {element!r}" for kind, element in list(kinds.items())[:2])
     raise error(
-        f"{name} must be all text or all numbers, got {came}. Make text of all: "
-        f"[str(label) for label in {name}], or make numbers of them."
+        f"{name} must be all text or all numbers, got {came}. Convert all to text, "
+        f"[str(label) for label in {name}], or all to numbers."
     )
 
 

@@ -25,7 +25,8 @@ def available() -> bool:
     try:
         importlib.import_module("numba")
     except Exception as error:  # installed, but broken, or not for this Python or NumPy
-        warnings.warn(f"Numba cannot be imported, so Thinnet is slower: {error}", RuntimeWarning, stacklevel=2)
+        text = f"Numba cannot be imported, so Thinnet is slower: {error}. Install it again, or uninstall it."
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
         return False
     with contextlib.suppress(OSError):  # a read-only folder has no cache in it
         drop_stale(Path(__file__).parent)

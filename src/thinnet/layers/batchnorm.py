@@ -72,7 +72,7 @@ def batchnorm_forward(
     rows = check_arrays("batchnorm_forward", x=(x, "N D"), gamma=(gamma, "D"), beta=(beta, "D"), **running)["N"]
     check_number("momentum", momentum)
     check_number("eps", eps)
-    _check_running("batchnorm_forward", rows, running_mean, running_var, training)
+    _check_running(rows, running_mean, running_var, training)
     mean, var = (x.mean(axis=0), x.var(axis=0)) if training else (running_mean, running_var)
     inverse_std = 1 / np.sqrt(var + x.dtype.type(eps))
     x_hat = (x - mean) * inverse_std
@@ -127,19 +127,20 @@ def check_batch(name: str, rows: int) -> None:
         )
 
 
-def _check_running(where: str, rows: int, running_mean: FloatArray, running_var: FloatArray, training: bool) -> None:
+def _check_running(rows: int, running_mean: FloatArray, running_var: FloatArray, training: bool) -> None:
     """Raise if training cannot change the running statistics, or has too few rows, or variances are negative."""
     if training:
-        check_batch(f"{where}: x", rows)
+        check_batch("batchnorm_forward: x", rows)
     for name, array in (("running_mean", running_mean), ("running_var", running_var)):
         if training and not array.flags.writeable:
             raise ArgumentError(
-                f"{where}: {name} must be writeable in training, which changes it, got a read-only array. Give a "
-                f"copy: {name}.copy()."
+                f"batchnorm_forward: {name} must be writable in training, which changes it, got a read-only array. "
+                f"Give a copy: {name}.copy()."
             )
     if (running_var < 0).any():
         raise ArgumentError(
-            f"{where}: running_var must be >= 0, got {running_var.min():g}. The order is running_mean, running_var."
+            f"batchnorm_forward: running_var must be >= 0, got {running_var.min():g}. The order is running_mean, "
+            f"running_var."
         )
 
 

@@ -118,7 +118,7 @@ def _check_keep(keep: Any, shape: tuple[int, ...]) -> None:
         came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else type(keep).__name__
         raise ArgumentError(
             f"dropout_forward: keep must be an array of bool of shape {shape}, like x, got {came}. Use True for units "
-            f"that stay, or one row of shape (1, {shape[1]}) for all rows. rate says how many are dropped."
+            f"that stay, or one row of shape (1, {shape[1]}) for all rows. To drop a fraction of the units, use rate."
         )
 
 

@@ -28,9 +28,9 @@ class Net(Known):
         **dict.fromkeys(("backward", "zero_grad"), "Write loss, gradients = net.loss(X, y, training=True)."),
         **dict.fromkeys(("summary", "layers"), "Write print(net), which shows its layers."),
         **dict.fromkeys(("score", "accuracy"), "Write (net.predict(X) == y).mean()."),
-        **dict.fromkeys(("to", "cuda", "cpu", "device"), "All is computed on the CPU; see net.copy(dtype)."),
+        **dict.fromkeys(("to", "cuda", "cpu", "device"), "Everything is computed on the CPU; see net.copy(dtype)."),
         "eval": "Leave it out: net.predict(X) and net.scores(X) drop nothing.",
-        "training": "Write net.loss(X, y, training=True); all else is computed as at test.",
+        "training": "Write net.loss(X, y, training=True); everything else is in test mode.",
         "history": "Write history = solver.train().",
         "evaluate": "Write solver.evaluate('val').",
     }

@@ -208,10 +208,10 @@ class FullyConnectedNet(Net):
                 normalization has only one row.
         """
         if step is not None and not training:
-            raise ArgumentError("step must be None unless training=True, got a number. No masks are drawn otherwise.")
+            raise ArgumentError(f"step must be None unless training=True, got {step!r}. Leave it out, or set training.")
         if y is None:
             if training:
-                raise ArgumentError("y must be given with training=True, got None. Scores are those of test mode.")
+                raise ArgumentError("y must be given with training=True, got None. For scores, leave training out.")
             return self.scores(X)
         X = self._rows(X)
         X = X if self.standardization is None else as_inputs(self.spec, self.standardization, X)
@@ -232,8 +232,7 @@ class FullyConnectedNet(Net):
     def _step(self, num_rows: int) -> Step:
         """The object that computes a training step, with buffers for at least `num_rows` rows."""
         if self._training_step is None or self._training_step.max_rows < num_rows:
-            how: dict[str, Any] = {"fused": self.fused, "products": self.products}
-            self._training_step = choose.training_step(self.spec, num_rows, **how)
+            self._training_step = choose.training_step(self.spec, num_rows, fused=self.fused, products=self.products)
         return self._training_step
 
     def scores(self, X: AnyArray, *, flip: bool | tuple[int, ...] = False) -> FloatArray:
@@ -253,9 +252,8 @@ class FullyConnectedNet(Net):
         """
         X = self._rows(X)
         rows, shape = as_matrix(self.spec, X), flip_shape(X, flip)
-        scores = np.empty((len(rows), self.num_classes), self.dtype)
-        how: dict[str, Any] = {"fused": self.fused, "products": self.products}
-        scorer = choose.scorer(self.spec, self.state, min(ROWS_AT_ONCE, len(rows)), **how)
+        scores, at_once = np.empty((len(rows), self.num_classes), self.dtype), min(ROWS_AT_ONCE, len(rows))
+        scorer = choose.scorer(self.spec, self.state, at_once, fused=self.fused, products=self.products)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = slice(start, start + ROWS_AT_ONCE)
             with np.errstate(all="ignore"):  # a check below raises a clearer error
@@ -310,8 +308,8 @@ class FullyConnectedNet(Net):
 
         if standardization is not None and self.standardization is not None:
             raise ArgumentError(
-                "standardization must be None for a net that carries one, got another: raw rows would be standardized "
-                "twice, or in another way than before. Leave it out, or save net.with_standardization(None)."
+                "standardization must be None for a net that has one, got another: raw rows would be standardized "
+                "twice or differently. Leave it out, or save net.with_standardization(None)."
             )
         net = self if standardization is None else self.with_standardization(standardization)
         save_net(net, check_path("path", path))

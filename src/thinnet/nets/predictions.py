@@ -36,6 +36,6 @@ def probabilities(loss: str, scores: FloatArray) -> FloatArray:
     if loss == "logistic":
         return sigmoid(scores)
     raise ArgumentError(
-        f"loss must be 'softmax' or 'logistic' for probabilities, got {loss!r}. Take scores(X), or train with one of "
+        f"loss must be 'softmax' or 'logistic' for probabilities, got {loss!r}. Use scores(X), or train with one of "
         f"those."
     )

@@ -32,7 +32,7 @@ def summary(spec: Spec, state: State, takes_raw_rows: bool = False) -> str:
         for text, (number, size) in zip(layers, sizes.items(), strict=True)
     ]
     first = ["  raw rows, standardized by the net"] if takes_raw_rows else []
-    last = [f"  answers with {shortened(spec.class_names)}"] if spec.class_names else []
+    last = [f"  predicts {shortened(spec.class_names)}"] if spec.class_names else []
     return "\n".join([head, *first, *lines, *last])
 
 

@@ -34,8 +34,8 @@ def products(name: str | None = None, *, rounded: bool = False) -> Products:
         check_choice(source, wanted, NAMES)
     if wanted == "thinnet" and not blocked.usable():
         raise MissingExtraError(
-            f"{source}='thinnet' needs Numba, and a processor whose vectors multiply and add (AVX2 or AVX-512). "
-            f"Leave it out, or write 'numpy'."
+            f"{source}='thinnet' needs Numba and a processor with AVX2 or AVX-512 and fused multiply-add. Leave it "
+            f"out, or write 'numpy'."
         )
     if rounded:
         return BlockedProducts(rounded=True) if blocked.amx_usable() else RoundedProducts(products(name))

@@ -26,6 +26,8 @@ from thinnet.sklearn.settings import FEWEST_CALIBRATED, LARGE
 from thinnet.targets import is_one_hot, places, seem_no_classes
 from thinnet.typing import AnyArray, FloatArray
 
+FORMS = {"softmax": "one label per row", "logistic": "several labels per row"}  # by the loss of the nets
+
 
 @documented
 @knows_arguments
@@ -205,7 +207,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         if kind.startswith("continuous"):
             raise ArgumentError(
                 f"y must be labels, got numbers such as {fractions[0]}: Unknown label type: {kind}. Use "
-                f"ThinNetRegressor for values; if these are labels, make text of them: y.astype(str)."
+                f"ThinNetRegressor for values; if these are labels, convert them to text: y.astype(str)."
             )
         if kind == "multiclass-multioutput" or (kind == "multilabel-indicator" and not np.isin(y, (0, 1)).all()):
             raise ArgumentError(
@@ -216,10 +218,7 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
         if fresh:
             self._loss = loss
         elif loss != self._loss:
-            raise ArgumentError(
-                "y must keep its form when training continues, got one label per row after several labels "
-                "a row, or the other way round."
-            )
+            raise ArgumentError(f"y must have {FORMS[self._loss]} as before, got {FORMS[loss]}. Clone the estimator.")
         if loss == "logistic":
             if fresh:
                 self.classes_ = np.arange(y.shape[1])

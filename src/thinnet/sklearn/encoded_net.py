@@ -29,9 +29,9 @@ class EncodedNet(FullyConnectedNet):
         """Like `FullyConnectedNet.save`; ArgumentError if the net takes raw rows, since the file holds no encoder."""
         if self._inputs is not None:
             raise ArgumentError(
-                "save must be called of a net that takes rows as they are, got one that takes what encoder_ makes of "
-                "them, which its file has no place for. Save the estimator: joblib.dump(estimator, path); or write "
-                "it for other programs with estimator.export_onnx(path)."
+                "save must be called on a net that takes rows as they are, got one that encodes them first: its file "
+                "cannot hold its encoder_. Save the estimator: joblib.dump(estimator, path); or write it for other "
+                "programs: estimator.export_onnx(path)."
             )
         super().save(path, standardization)
 

@@ -29,7 +29,7 @@ def split(
     wanted = math.ceil(fraction * num_rows)
     if num_rows < FEWEST_HELD + fewest:
         raise _refusal(
-            f"have at least {FEWEST_HELD + fewest} rows, {FEWEST_HELD} of them to score the net by, got {num_rows} and "
+            f"have at least {FEWEST_HELD + fewest} rows, {FEWEST_HELD} of them to score the net on, got {num_rows} and "
             f"validation_fraction={fraction:g}"
         )
     if num_rows - wanted < fewest:
@@ -41,7 +41,7 @@ def split(
     if wanted < FEWEST_HELD:
         enough = math.ceil(100 * min(FEWEST_HELD / num_rows, 0.5)) / 100
         raise _refusal(
-            f"hold out at least {FEWEST_HELD} rows to score the net by, got validation_fraction={fraction:g} of "
+            f"hold out at least {FEWEST_HELD} rows to score the net on, got validation_fraction={fraction:g} of "
             f"{num_rows}, which is {wanted}",
             f"Raise validation_fraction to {enough:g}",
         )

@@ -14,7 +14,7 @@ from sklearn.base import is_regressor
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import validate_data
 
-from thinnet.arrays import as_array, check_is_array, check_order, column_labels, is_finite
+from thinnet.arrays import as_array, check_is_array, check_order, check_unmasked, column_labels, is_finite
 from thinnet.checks import shortened
 from thinnet.errors import ArgumentError
 from thinnet.sklearn import rows
@@ -34,8 +34,13 @@ SHARE_SCALE = 0.5  # for shares and indicators, from 0 to 1, which are centered 
 FEWEST = 5  # rows; rarer categories are merged
 # What to do with masked elements.
 MASKED = {
-    "X": "X.astype(float).filled(numpy.nan): NaN counts as missing",
-    "y": "the rows that have one: X[~y.mask] and y[~y.mask]",
+    "X": "Give X.astype(float).filled(numpy.nan): NaN counts as missing.",
+    "y": "Give only the rows that have one: X[~y.mask] and y[~y.mask].",
+}
+# What to do with targets that are neither text nor numbers, besides times.
+NO_TARGETS = {
+    "complex numbers": "Complex data not supported: give their real or their imaginary parts.",
+    "durations": kinds.FIXES["durations"].format(column="pandas.Series(y)"),
 }
 
 
@@ -123,8 +128,8 @@ def checked_beside(estimator: Any, y: Any, sample_weight: Any, num_rows: int) ->
     """The targets and the weights, checked, for this many rows."""
     if isinstance(sample_weight, str | Mapping):
         raise ArgumentError(
-            f"sample_weight must have a number for each row, got {sample_weight!r}. Weights of classes are the "
-            f"argument class_weight of a classifier."
+            f"sample_weight must have a number for each row, got {sample_weight!r}. To weight classes, give "
+            f"class_weight to the classifier."
         )
     check_in_memory(y=y, sample_weight=sample_weight)
     return _checked_targets(estimator, y, num_rows), relative_weights(sample_weight, num_rows)
@@ -135,7 +140,7 @@ def checked_classes(classes: Any) -> AnyArray:
     check_in_memory(classes=classes)
     labels = plain(classes, "classes").ravel()
     if not labels.size or not np.ndim(classes):
-        raise ArgumentError(f"classes must be every label that will ever come, got {classes!r}. Give np.unique(y).")
+        raise ArgumentError(f"classes must be all labels that will ever appear, got {classes!r}. Give np.unique(y).")
     check_present("classes", labels, ArgumentError, "a label", "give them a label of their own")
     different: AnyArray = unique_labels(labels)
     return different
@@ -144,9 +149,7 @@ def checked_classes(classes: Any) -> AnyArray:
 def check_in_memory(**given: Any) -> None:
     """Raise ArgumentError, with the fix, if a value is not an array, sparse matrix or frame, or has masked elements."""
     for name, value in given.items():
-        if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-            fix = MASKED.get(name, f"{name}.filled(0), for example")
-            raise ArgumentError(f"{name} must have no masked elements, got some. Give {fix}.")
+        check_unmasked(name, value, fix=MASKED.get(name, ""))
         check_is_array(name, value, "an array, a sparse matrix or a data frame in memory")
 
 
@@ -160,15 +163,15 @@ def _check_columns(X: Any) -> None:
     is_line = isinstance(X, list | tuple) and len(X) and isinstance(X[0], Number | str | None)
     if is_line or isinstance(X, Number) or getattr(X, "shape", None) == ():
         raise ArgumentError(
-            f"X must be two-dimensional, (N, D), got {f'a line of {len(X)} elements' if is_line else repr(X)}. Reshape "
+            f"X must be two-dimensional, (N, D), got {f'a list of {len(X)} elements' if is_line else repr(X)}. Reshape "
             f"your data: [X] is one row, [[x] for x in X] one column."
         )
     names = Counter(map(str, column_labels(X)))
     if names and max(names.values()) > 1:
         name, times = names.most_common(1)[0]
         raise ArgumentError(
-            f"X must have a name of its own for each column, got {name!r} {times} times. Rename the columns, or remove "
-            f"those that are there twice."
+            f"X must have a different name for each column, got {name!r} {times} times. Rename the columns, or remove "
+            f"the duplicates."
         )
 
 
@@ -181,15 +184,15 @@ def plain(y: Any, name: str = "y") -> AnyArray:
         return array
     if "lists" in kinds.kinds_in(array.flat):
         raise ArgumentError(
-            f"{name} must have one label or value a row, or a column for each label, got "
-            f"{shorten(repr(array[0]), 40)}. Make columns of them: "
+            f"{name} must have one label or value per row, or a column for each label, got "
+            f"{shorten(repr(array[0]), 40)}. Convert them to columns: "
             f"sklearn.preprocessing.MultiLabelBinarizer().fit_transform({name}), for example."
         )
     numbers = uniform(name, array)
     if numbers.dtype.kind == "S":
         raise ArgumentError(
-            f"{name} must be text or numbers, got bytes such as {numbers.item(0)!r}. Give [label.decode() for label in "
-            f"{name}]."
+            f"{name} must be text or numbers, got bytes such as {numbers.item(0)!r}. Decode them: [label.decode() for "
+            f"label in {name}]."
         )
     return numbers if numbers.dtype.kind in "biuf" else array
 
@@ -219,14 +222,12 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
     if targets.ndim not in (1, 2) or len(targets) != num_rows or not targets.size:
         raise ArgumentError(
             f"y must have {what} for each row of X, of shape ({num_rows},) or ({num_rows}, C), got shape "
-            f"{targets.shape}. Give X and y of the same rows."
+            f"{targets.shape}. Give X and y with the same number of rows."
         )
     check_present("y", targets, ArgumentError, what, instead)
     found = kinds.kinds_in(targets.flat) if targets.dtype.kind == "O" else {REFUSED.get(targets.dtype.kind, "")}
     for wrong in sorted(found & ({"complex numbers"} | (kinds.TIMES if values else set()))):
-        fix = "Complex data not supported: give their real or their imaginary parts."
-        fix = "Make numbers of them, such as the days since a fixed date." if wrong in kinds.TIMES else fix
-        fix = kinds.FIXES[wrong].format(column="pandas.Series(y)") if wrong == "durations" else fix
+        fix = NO_TARGETS.get(wrong, "Convert them to numbers, such as the days since a fixed date.")
         raise ArgumentError(f"y must be {'numbers' if values else 'text or numbers'}, got {wrong}. {fix}")
     targets = plain(targets)
     if values and targets.dtype.kind in "OU":
@@ -235,7 +236,7 @@ def _checked_targets(estimator: Any, y: Any, num_rows: int) -> AnyArray:
         except ValueError as error:
             raise ArgumentError(
                 f"y must be numbers, got the text {str(error).partition(': ')[2]}. Use ThinNetClassifier if these are "
-                f"classes, or make numbers of them, such as with pandas.to_numeric."
+                f"classes, or convert them to numbers, such as with pandas.to_numeric."
             ) from None
         check_present("y", targets, ArgumentError, what, instead)
     if targets.dtype.kind == "f" and (infinite := np.isinf(targets)).any():
@@ -299,7 +300,7 @@ def learn(estimator: Any, sample: Sample, *, incremental: bool) -> Inputs:
         if empty and incremental:  # easy to miss for a user who continues with other rows
             warnings.warn(
                 f"X has no value in {shortened(empty)} in the first call of partial_fit, which fixes how each column "
-                f"is read, so it leaves out what has none from now on. Begin with rows that have values there.",
+                f"is read, so it will be ignored from now on. Begin with rows that have values there.",
                 stacklevel=6,
             )
     standardization = _standardization(estimator, given, encoder, sample.weights, incremental)
@@ -341,7 +342,7 @@ def _canonical(X: Any) -> Any:
         first = int(wrong.argmax())
         raise ArgumentError(
             f"X must hold finite numbers if it is sparse, got {X.data[first]} in column {X.indices[first]}. Fill it "
-            f"in, or give a dense array or a data frame, where numbers may be missing."
+            f"in, or give a dense array or a data frame, in which numbers may be missing."
         )
     if not X.has_canonical_format:
         X = X.copy()

@@ -131,8 +131,10 @@ def add_table(graph: Graph, encoder: TableEncoder) -> str:
     names = [learned.name for learned in encoder.columns]
     for name in names:
         if not name or names.count(name) > 1:
-            how_often = f"{names.count(name)} of the name" if name else "one of the empty name"
-            raise ArgumentError(f"X must have columns of different names for an ONNX file, got {how_often} {name!r}.")
+            came = f"{names.count(name)} called {name!r}" if name else "one without a name"
+            raise ArgumentError(
+                f"X must have columns of different names for an ONNX file, got {came}. Rename them, and train again."
+            )
     dtypes = [_dtype(learned, called(learned.name, i)) for i, learned in enumerate(encoder.columns)]
     for name, dtype in zip(names, dtypes, strict=True):
         graph.input(name, dtype, 1)
@@ -162,15 +164,15 @@ def _dtype(learned: LearnedNumbers | LearnedCategories, where: str) -> np.dtype[
     if learned.kinds != {kinds.NUMBER}:
         came = " and ".join(sorted(learned.kinds))
         raise ArgumentError(
-            f"X must hold categories of text alone, or of numbers alone, in {where} for an ONNX file, got {came}. Make "
-            f"text of them with astype(str), and train again."
+            f"X must hold categories of text alone, or of numbers alone, in {where} for an ONNX file, got {came}. "
+            f"Convert them to text with astype(str), and train again."
         )
     whole = all(isinstance(value, int) for value in values) and not learned.has_missing
     most = 2**63 - 1 if whole else 2**53
     if any(isinstance(value, int) and not -most <= value <= most for value in values):
         raise ArgumentError(
-            f"X must hold whole numbers up to {most} in {where} for an ONNX file, got larger ones. Make text of them "
-            f"with astype(str), and train again."
+            f"X must hold whole numbers up to {most} in {where} for an ONNX file, got larger ones. Convert them to "
+            f"text with astype(str), and train again."
         )
     return np.dtype(np.int64) if whole else WIDE
 

@@ -72,7 +72,7 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
     """The sizes of the hidden layers; a single number means one layer."""
     if isinstance(sizes, Iterator):  # it would be empty when read again
         raise ArgumentError(
-            f"hidden_layer_sizes must be a sequence of integers, got a {type(sizes).__name__}. Give a tuple of it."
+            f"hidden_layer_sizes must be a sequence of integers, got a {type(sizes).__name__}. Convert it to a tuple."
         )
     if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
         sizes = (sizes,)

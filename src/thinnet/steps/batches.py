@@ -35,7 +35,7 @@ def as_matrix(spec: Spec, X: Any) -> AnyArray:
 def as_targets(spec: Spec, y: Any) -> AnyArray:
     """y as labels, or as values of the net's dtype, which may also be the shares of the classes in each row."""
     kind = LOSSES[spec.loss].targets
-    targets = targets_for(kind, spec.num_classes, "y", y, spec.class_names)
+    targets = targets_for(kind, spec.num_classes, y, spec.class_names)
     return targets if kind == "labels" and targets.ndim != 2 else cast("y", targets, spec.dtype)
 
 
@@ -46,7 +46,7 @@ def checked_batch(spec: Spec, X: Any, y: Any, weights: Any = None, step: int = 0
     batch = Batch(rows, as_targets(spec, y), given, step)
     check_targets(spec, batch)
     if LOSSES[spec.loss].targets == "labels" and batch.y.ndim == 2:
-        check_shares("y", batch.y)
+        check_shares(batch.y)
     if training:
         check_rows(spec, len(batch))
     check_number("step", step)

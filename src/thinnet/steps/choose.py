@@ -115,7 +115,7 @@ def _check_precision(spec: Spec) -> None:
         return
     raise ArgumentError(
         f"precision must be None for training here, got {spec.precision!r}: it is slower than float32 {lacks}. Leave "
-        f"it out, write net = net.replace(precision=None), or set net.fused = False to compute it slowly all the same."
+        f"it out, write net = net.replace(precision=None), or set net.fused = False to compute it slowly anyway."
     )
 
 

@@ -22,7 +22,7 @@ from thinnet.training.net_update import NetUpdate
 # Options that only our nets support: the value required otherwise, whether the optimizer must be a name, and the fix.
 BY_NAME = " and optimizer a name"
 OF_OURS = {
-    "precision": ("None", "", "Such a model does its own products: leave precision out."),
+    "precision": ("None", "", "Such a model computes its own products: leave precision out."),
     "ema_decay": ("None", "", "Average such a model's weights in its own loss, or leave ema_decay out."),
     "mixup": ("0", BY_NAME, "Train such a net, or leave mixup out."),
     "checkpoint_dir": ("None", BY_NAME, "Train such a net, or leave checkpoint_dir out."),
@@ -43,7 +43,7 @@ def update_of(
     """The object that takes training steps; the arguments are those of `thinnet.Solver`, already checked."""
     check_ours(model, optimizer, precision=precision, mixup=mixup)
     if mixup:
-        _check_mixes(model, processes)
+        _check_mixes(model, processes, mixup)
     net = model if precision is None else model.replace(precision=precision)
     if isinstance(net, FullyConnectedNet) and isinstance(optimizer, str):
         exchange = exchange_of(net, data, order.smallest, processes, batch_statistics)
@@ -70,14 +70,14 @@ def check_ours(model: Any, optimizer: str | Rule, **given: Any) -> None:
             )
 
 
-def _check_mixes(net: FullyConnectedNet, processes: ProcessGroup) -> None:
+def _check_mixes(net: FullyConnectedNet, processes: ProcessGroup, mixup: float) -> None:
     if net.loss_name == "svm":
         raise ArgumentError(
-            "mixup must be 0 with loss='svm', got more: a margin is not linear in the target. Use loss='softmax', or "
-            "leave mixup out."
+            f"mixup must be 0 with loss='svm', got {mixup}: a margin is not linear in the target. Use loss='softmax', "
+            f"or leave mixup out."
         )
     if processes.size > 1:
         raise ArgumentError(
-            f"mixup must be 0 in several processes, got more in {processes.size}: a row may have to be mixed with one "
-            f"that another process has. Train in one process, or leave mixup out."
+            f"mixup must be 0 in several processes, got {mixup} in {processes.size}: the partner of a row may be in "
+            f"another process. Train in one process, or leave mixup out."
         )

@@ -26,7 +26,7 @@ def compilation_announced(announce: Callable[[str], Any]) -> Iterator[None]:
 
         def on_start(self, event: Any) -> None:
             if not self.spoken:
-                announce("Kernels for such nets are being compiled: about half a minute, once on this machine.")
+                announce("Kernels for this kind of net are being compiled: about half a minute, once per machine.")
             self.spoken = True
 
         def on_end(self, event: Any) -> None:

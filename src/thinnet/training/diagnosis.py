@@ -55,7 +55,7 @@ def _first_place(spec: Spec, state: State, batch: Batch) -> str:
     for name in reversed(list(gradients)):
         if not np.isfinite(gradients[name]).all():
             return f"the backward pass of layer {layer_number(name)}, whose gradient of {name} is not finite"
-    return "a place unknown: the layers' functions compute the same step without it"
+    return "an unknown place: computed by the layers' functions, the same step is finite"
 
 
 def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
@@ -66,7 +66,7 @@ def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
     elif np.isfinite(X).all():
         largest = float(np.abs(X).max(initial=0))
     else:
-        return "Likely cause: the data; remove such rows, or fill them in."
+        return "Likely cause: the data; remove such rows, or fill in their values."
     weights = max(float(np.nan_to_num(np.abs(w), nan=math.inf).max(initial=0)) for w in net.params.values())
     if largest > LARGE:
         return f"Likely cause: inputs up to {largest:.2g}; standardize them (Dataset.standardized)."
@@ -75,7 +75,7 @@ def _cause(net: FullyConnectedNet, batch: Batch, learning_rate: float) -> str:
         if largest > LARGE:
             return f"Likely cause: {what} up to {largest:.2g}; scale them to about 1."
     if weights > LARGE and batch.step == 0:
-        return f"Likely cause: weights that begin with up to {weights:.2g}; give the net a smaller weight_scale."
+        return f"Likely cause: initial weights of up to {weights:.2g}; give the net a smaller weight_scale."
     if weights > LARGE:
         grown = "beyond all bounds" if math.isinf(weights) else f"to {weights:.2g}"
         return f"Likely cause: a learning rate of {learning_rate:g}, which made weights grow {grown}; lower it."

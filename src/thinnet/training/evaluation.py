@@ -66,8 +66,8 @@ def _scores(model: Any, X: AnyArray, kind: str) -> Any:
         return scores
     came = f"an array of shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
     raise ArgumentError(
-        f"the model's loss(X) must return the scores of all rows, an array of shape ({len(X)}, C), got {came}. Where "
-        f"y is None, return them alone."
+        f"the model's loss(X) must return the scores of all rows, an array of shape ({len(X)}, C), got {came}. If y is "
+        f"None, return only the scores."
     )
 
 

@@ -96,7 +96,7 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
     if wanted == "fractions" and not (y.min(initial=0) >= 0 and y.max(initial=1) <= 1):
         raise ArgumentError(
             f"y_{split} must hold numbers from 0 to 1, since the net's loss is 'logistic', got {y.min()} to {y.max()}. "
-            f"Use one column a label, 1 where a row has it, or loss='mse' for other values."
+            f"Use one column per label, with 1 where a row has it, or loss='mse' for other values."
         )
     if wanted == "counts" and not y.min(initial=0) >= 0:
         raise ArgumentError(
@@ -111,8 +111,8 @@ def _check_targets(net: FullyConnectedNet, split: str, y: AnyArray) -> None:
     if y.ndim == 1 and int(y.max()) >= net.num_classes:
         raise ArgumentError(
             f"y_{split} must hold labels from 0 to {net.num_classes - 1}, since the net has num_classes="
-            f"{net.num_classes}, got {int(y.max())}. Number the classes from 0; or build the net with more, "
-            f"or for values with loss='mse'."
+            f"{net.num_classes}, got {int(y.max())}. Number the classes from 0, or build the net with more; if these "
+            f"are values, build it with loss='mse'."
         )
 
 
@@ -120,18 +120,20 @@ def _told(y: AnyArray) -> str:
     """A description of the targets as the user gave them: a single column may have been given as (N,)."""
     if y.ndim == 1:
         return f"labels from {y.min(initial=0)} to {y.max(initial=0)}"
+    if not y.size:
+        return "no values"
     odd = y[y != np.floor(y)]
-    shown = f"such as {(odd if odd.size else y.ravel())[0]:g}" if y.size else "of which there is none"
-    return f"values {shown}" + (f" in {y.shape[1]} columns" if y.shape[1] > 1 else "")
+    columns = f" in {y.shape[1]} columns" if y.shape[1] > 1 else ""
+    return f"values such as {(odd if odd.size else y.ravel())[0]:g}{columns}"
 
 
 def _other_loss(y: AnyArray) -> str:
     if y.ndim == 1:
         return "Use loss='softmax' for classes, or give one column for each output of the net."
     if is_one_hot(y):
-        return "Give the number of each row's class in place of zeros and a one: y.argmax(axis=1)."
+        return "Give the number of each row's class instead of zeros and a one: y.argmax(axis=1)."
     if y.shape[1] > 1:
-        return "Use loss='mse' for values, 'logistic' for several labels a row, 'poisson' for counts."
+        return "Use loss='mse' for values, 'logistic' for several labels per row, 'poisson' for counts."
     numbering = "if they are classes, number them: names, y = np.unique(y, return_inverse=True)."
     return f"Use loss='mse' and num_classes=1 for values; {numbering}"
 
@@ -144,26 +146,26 @@ def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
     name = {label: repr(text) for label, text in enumerate(data.class_names)}
     if seen.sum() == 1:
         only = int(seen.argmax())
-        _warn(f"y_train has only the label {name.get(only, only)}: a net learns to answer with it for every row")
+        _warn(f"y_train has only the label {name.get(only, only)}, so the net will learn to predict it for every row")
         return
     if warning := seem_no_classes("y_train", int(seen.sum()), len(data.y_train)):
         _warn(f"{warning}build the net with loss='mse' and num_classes=1")
     elif net.num_classes > MOST_ABSENT + 10 * seen.sum():
         _warn(
-            f"the net has {net.num_classes:,} outputs, and y_train only {seen.sum():,} different labels, so that it is "
-            f"slow for nothing. Number the classes: names, y = np.unique(y, return_inverse=True)"
+            f"the net has {net.num_classes:,} outputs, but y_train only {seen.sum():,} different labels, so training "
+            f"is needlessly slow. Number the classes: names, y = np.unique(y, return_inverse=True)"
         )
     if not data.class_names and not seen[0]:
         _warn(
-            f"y_train has no label 0, so the first of the net's {net.num_classes} outputs stands for nothing. Number "
-            f"the classes from 0: names, y = np.unique(y, return_inverse=True)"
+            f"y_train has no label 0, so the first of the net's {net.num_classes} outputs is unused. Number the "
+            f"classes from 0: names, y = np.unique(y, return_inverse=True)"
         )
     for split in ("val", "test"):
         labels = data.labels(split) if data.num_rows(split) else data.y_train
         chances = (1 - np.bincount(labels) / len(labels)) ** len(data.y_train)  # of not being in any training row
         if (missing := ~seen[labels] & (chances[labels] < UNLIKELY)).any():
             new = int(labels[missing][0])
-            _warn(f"y_{split} has the label {name.get(new, new)}, which no training row has: a net cannot learn it")
+            _warn(f"y_{split} has the label {name.get(new, new)}, which no training row has: the net cannot learn it")
 
 
 def _warn(text: str) -> None:

@@ -22,7 +22,7 @@ from thinnet.typing import IntArray
 class ModelUpdate:
     """One step of any model with a mapping ``params`` and ``loss(X, y) -> (loss, gradients)``."""
 
-    alone, team = False, ONE_THREAD  # as in `thinnet.training.net_update.NetUpdate`; unused here
+    team = ONE_THREAD  # as in `thinnet.training.net_update.NetUpdate`
 
     def __init__(
         self,
@@ -34,8 +34,8 @@ class ModelUpdate:
     ) -> None:
         if data.weights is not None:
             raise ArgumentError(
-                "data must have weights=None for a model that is not a FullyConnectedNet trained by an optimizer's "
-                "name, got weights. Such a model has no argument for them: let it weigh its own loss."
+                "data must have weights=None unless the model is a FullyConnectedNet and optimizer a name, got "
+                "weights. Other models take no weights: apply them in the model's own loss."
             )
         self.model, self.data, self.order = model, data, order
         self._training = {"training": True} if isinstance(model, FullyConnectedNet) else {}

@@ -52,6 +52,6 @@ def check_not_fewer(state: TrainingState, changes: Mapping[str, Any]) -> None:
     if "epochs" in changes and state.iteration > state.total_steps:
         begun = -(-state.iteration // state.steps_per_epoch)
         raise ArgumentError(
-            f"epochs must be at least {begun}, which the run has begun, got {changes['epochs']}: it counts those "
-            f"of the whole run. Give more, or leave it out."
+            f"epochs must be at least {begun}, as many as the run has begun, got {changes['epochs']}: it counts those "
+            f"of the whole run. Raise it, or leave it out."
         )

@@ -19,18 +19,18 @@ NUMBER, TEXT, BYTES, MISSING = "a number", "text", "bytes", "missing"
 
 # What is rejected, with the fix; {column} stands for its place in X.
 FIXES = {
-    "dates": "Make columns of the parts that matter, such as the year, the month, the day of the week, or the days "
-    "since a fixed day, and leave the dates out: {year}, for example.",
-    "times of day": "Make numbers of them: hours since midnight, for example.",
-    "durations": "Make numbers of them, in days or seconds: {column}.dt.total_seconds(), for example.",
-    "periods": "Make columns of the parts that matter, such as {column}.dt.year and {column}.dt.month.",
-    "intervals": "Make numbers of them, such as their middles, or categories: {column}.astype(str).",
-    "complex numbers": "Complex data not supported: make two columns of them, the real and the imaginary parts.",
-    "lists": "Make a column of each element.",
-    "dicts": "Make a column of each key.",
-    "numbers": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).astype(str).str.replace("
+    "dates": "Replace them with columns of the parts that matter, such as the year, the month, the day of the week, or "
+    "the days since a fixed date: {year}, for example.",
+    "times of day": "Convert them to numbers: hours since midnight, for example.",
+    "durations": "Convert them to numbers of days or seconds: {column}.dt.total_seconds(), for example.",
+    "periods": "Replace them with columns of the parts that matter, such as {column}.dt.year and {column}.dt.month.",
+    "intervals": "Convert them to numbers, such as their midpoints, or to text: {column}.astype(str).",
+    "complex numbers": "Complex data not supported: split them into two columns, the real and the imaginary parts.",
+    "lists": "Give each element a column of its own.",
+    "dicts": "Give each key a column of its own.",
+    "numbers": "Convert them to numbers: pandas.to_numeric(pandas.Series({column}).astype(str).str.replace("
     "r'[^\\d.eE+(-]', '', regex=True), errors='coerce'), for example.",
-    "numbers with commas": "Make numbers of them: pandas.to_numeric(pandas.Series({column}).astype(str).str.replace("
+    "numbers with commas": "Convert them to numbers: pandas.to_numeric(pandas.Series({column}).astype(str).str.replace("
     "r'[^\\d,eE+(-]', '', regex=True).str.replace(',', '.'), errors='coerce'), for example.",
 }
 
@@ -73,7 +73,7 @@ def fix_of(where: str, what: str, year: str) -> str:
     """The fix for a column that holds something it may not, or should not; arguments as for `refusal`."""
     place = where.removeprefix("column ")
     column = f"{'pandas.DataFrame(X)' if place.isdecimal() else 'X'}[{place}]"  # for an array or a list, or for a frame
-    fix = FIXES.get(what, "Make text or numbers of them: [str(value) for value in {column}], for example.")
+    fix = FIXES.get(what, "Convert them to text or numbers: [str(value) for value in {column}], for example.")
     return fix.format(column=column, year=year.format(column=column))
 
 
@@ -107,8 +107,8 @@ def as_numbers(array: AnyArray, where: str) -> AnyArray:
     if kinds_in(array) & {TEXT, BYTES}:
         text = next(value for value in array if kind(type(value)) in (TEXT, BYTES))
         raise ArgumentError(
-            f"X must hold numbers in {where}, got {str(text)[:40]!r}. Make numbers of it, such as with "
-            f"pandas.to_numeric, or name the column in categorical_features before fit, if it is of categories."
+            f"X must hold numbers in {where}, got {str(text)[:40]!r}. Convert them, such as with "
+            f"pandas.to_numeric; or if they are categories, name the column in categorical_features before fit."
         )
     out = np.full(len(array), np.nan)
     present = np.fromiter((kind(type(value)) != MISSING for value in array), np.bool_, len(array))
@@ -131,8 +131,8 @@ def check_finite(array: AnyArray, where: str) -> None:
 def infinite(came: float, where: str) -> ArgumentError:
     """The error for a column with an infinite number."""
     return ArgumentError(
-        f"X must hold finite numbers, got infinity: {came} in {where}. Replace it with NaN if it is unknown, or "
-        f"by a number."
+        f"X must hold finite numbers, got infinity: {came} in {where}. Replace it with NaN, which means "
+        f"missing, or with a number."
     )
 
 

@@ -91,7 +91,7 @@ class LearnedCategories:
             if known and kind(type(value)) not in known:
                 raise ArgumentError(
                     f"X must hold {' or '.join(sorted(known))} in {where}, as in training, got {value!r}, which is "
-                    f"{kind(type(value))}. Convert the column to what it was."
+                    f"{kind(type(value))}. Convert the column."
                 )
             found[code] = self.column_of(places.get(value, self.unknown))
             if isinstance(value, str) and value not in seen and value.strip().casefold() in alike:
@@ -114,7 +114,7 @@ def warn_of_unlike(told: list[str]) -> None:
     if told:
         more = f"; and others in {len(told) - MOST_TOLD} more columns" if len(told) > MOST_TOLD else ""
         which = "them" if len(told) > 1 else "it"
-        warnings.warn(f"X holds {'; '.join(told[:MOST_TOLD])}{more}. Write {which} as in training.", stacklevel=3)
+        warnings.warn(f"X holds {'; '.join(told[:MOST_TOLD])}{more}. Spell {which} as in training.", stacklevel=3)
 
 
 def learn_categories(column: Categories, fewest: int) -> LearnedCategories:

@@ -69,7 +69,7 @@ def open_table(X: Any, names: Any = None) -> Table:
     for count, what in ((table.num_rows, "row"), (len(table.names), "column")):
         if not count:
             shape = table.num_rows, len(table.names)
-            raise ArgumentError(f"X must have at least one {what}, got shape {shape}. Look at how it was made.")
+            raise ArgumentError(f"X must have at least one {what}, got shape {shape}. Check how it was made.")
     return table
 
 

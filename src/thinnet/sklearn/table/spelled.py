@@ -65,9 +65,9 @@ def warn_of_spelled(found: Sequence[Spelled]) -> None:
         if what == "twins":
             text = f", so as two categories. {first.fix}"
         elif names:
-            text = f"; these columns are read as categories. {first.fix} Or name those that are of categories in "
+            text = f"; these columns are read as categories. {first.fix} Or name those that do hold categories in "
             text += "categorical_features."
         else:
-            text = f"; the column is read as categories. {first.fix} Or name the column in categorical_features, if it "
-            text += "is of categories."
+            text = f"; the column is read as categories. {first.fix} Or name it in categorical_features, if it does "
+            text += "hold categories."
         warnings.warn(f"X holds {first.told}{also}{text}", stacklevel=10)
