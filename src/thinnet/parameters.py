@@ -150,20 +150,10 @@ class Parameters(MutableMapping[str, FloatArray]):
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._views:
             raise ArgumentError(self._unknown(name))
-        check_unmasked(f"params[{name!r}]", value)
-        array = np.asarray(value)
-        view = self._views[name]
-        if array is view:
+        if value is self._views[name]:
             return
-        if array.dtype.kind not in "fiub":
-            raise ArgumentError(f"params[{name!r}] must be real numbers, got dtype {array.dtype}.")
-        if array.shape != view.shape:
-            raise ArgumentError(
-                f"params[{name!r}] must have shape {view.shape}, got {array.shape}. Build the net with other "
-                f"dimensions if another shape is meant."
-            )
-        array = cast(f"params[{name!r}]", array, view.dtype)
-        if not is_own(view):
+        array = _fitting(f"params[{name!r}]", value, self._views[name])
+        if not is_own(self._views[name]):
             self.make_writable()
         self._views[name][...] = array
 
@@ -173,20 +163,12 @@ class Parameters(MutableMapping[str, FloatArray]):
             """Assigning to `flat` copies the values in, as it does for a named array."""
             if name in vars(self).get("starts", ()):
                 raise ArgumentError(
-                    f"params.{name} must not be assigned to: it changes no array. Write params[{name!r}]."
+                    f"params.{name} must not be assigned to: that changes no array. Write params[{name!r}]."
                 )
             if name != "flat":
                 super().__setattr__(name, value)
             elif value is not self.flat:
-                check_unmasked("params.flat", value)
-                array = np.asarray(value)
-                if array.shape != self.flat.shape or array.dtype.kind not in "fiub":
-                    came = f"{array.dtype} of shape {array.shape}"
-                    raise ArgumentError(
-                        f"params.flat must be numbers of shape {self.flat.shape}, got {came}. Give those of all "
-                        f"arrays, such as the flat of a net of the same dimensions."
-                    )
-                array = cast("params.flat", array, self.flat.dtype)
+                array = _fitting("params.flat", value, self.flat)
                 self.make_writable()
                 self.flat[...] = array
 
@@ -219,6 +201,20 @@ class Parameters(MutableMapping[str, FloatArray]):
 
     def _unknown(self, name: Any) -> str:
         return f"params has no {name!r}, only {', '.join(self._views)}. {nearest(name, self._views)}".rstrip()
+
+
+def _fitting(name: str, value: Any, like: FloatArray) -> AnyArray:
+    """Numbers in the shape and dtype of an array that they are copied to; errors call it `name`."""
+    check_unmasked(name, value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise ArgumentError(f"{name} must be real numbers, got dtype {array.dtype}. Convert them.")
+    if array.shape != like.shape:
+        raise ArgumentError(
+            f"{name} must have shape {like.shape}, got {array.shape}. Give an array of that shape, or build the net "
+            f"with other dimensions."
+        )
+    return cast(name, array, like.dtype)
 
 
 def layer_number(name: str) -> int:
