@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -74,8 +75,13 @@ class ThreadPool:
 def num_threads() -> int:
     """The number of cores that this process may use, or OMP_NUM_THREADS if that is smaller."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(limit)) if limit.isdecimal() and int(limit) > 0 else cores
+    return min(cores, limit_of_threads("OMP_NUM_THREADS"))
+
+
+def limit_of_threads(variable: str) -> int:
+    """The limit that an environment variable sets on the number of threads; huge if it sets none."""
+    limit = os.environ.get(variable, "")
+    return int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.teams import ENOUGH, ONE_THREAD, WHOLE, Team, Work
+from thinnet.teams import ENOUGH, ONE_THREAD, WHOLE, Team, Work, limit_of_threads
 
 LIMIT = "OPENBLAS_NUM_THREADS"  # limits NumPy's products, and here ours too; OpenMP itself reads OMP_NUM_THREADS
 
@@ -38,8 +38,7 @@ class OpenMPTeam:
     enough = ENOUGH
 
     def __init__(self, runtime: ctypes.CDLL) -> None:
-        self._max_threads, limit = runtime.omp_get_max_threads, os.environ.get(LIMIT, "")
-        self._limit = int(limit) if limit.isdecimal() and int(limit) > 0 else sys.maxsize
+        self._max_threads, self._limit = runtime.omp_get_max_threads, limit_of_threads(LIMIT)
         self._fork = ctypes.cast(runtime.GOMP_parallel, ctypes.c_void_p).value or 0
         self._forked, self._turn = False, threading.Lock()  # held while the threads are in use
         os.register_at_fork(after_in_child=self._stay_alone)
