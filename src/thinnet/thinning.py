@@ -8,7 +8,7 @@ import numpy as np
 
 from thinnet.parameters import Order, layer_number
 from thinnet.teams import ONE_THREAD, Team, share_out
-from thinnet.typing import AnyArray, BoolArray, FloatArray, IntArray
+from thinnet.typing import BoolArray, FloatArray, IntArray
 
 
 class KeptUnits:
@@ -64,7 +64,7 @@ class Thinning:
     Attributes:
         table: a row for each array: where it starts, how long its *lines* are (the rows of a matrix in order C, the
             columns in order F, a vector as a whole), the level of the lines, and the level along a line.
-        order: as given.
+        plan: the arrays from which kernels find the part.
         longest_line: the length of the longest line.
 
     >>> kept = KeptUnits((2, 3))
@@ -81,11 +81,12 @@ class Thinning:
     def __init__(
         self, kept: KeptUnits, shapes: Mapping[str, tuple[int, ...]], order: Order = "C", kernel: Any = None
     ) -> None:
-        self.kept, self.order, self._kernel = kept, order, kernel
+        self.kept, self._kernel = kept, kernel
         self._levels = {name: layer_number(name) for name in shapes}
         self._vectors = {name for name, shape in shapes.items() if len(shape) == 1}
         self.table = np.array(list(self._lines(shapes, order)), np.int64).reshape(-1, 4)
         self._levels_of_lines = self.table[:, 2:].tolist()
+        self.plan = self.table, kept.starts, kept.counts, kept.indices
         self.longest_line = int(self.table[:, 1].max(initial=0))
 
     def _lines(self, shapes: Mapping[str, tuple[int, ...]], order: Order) -> Iterator[tuple[int, int, int, int]]:
@@ -136,8 +137,3 @@ class Thinning:
             for start, length, lines, across in self.table
         ]
         return np.concatenate([*parts, np.zeros(0, np.intp)])
-
-    @property
-    def plan(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-        """The arrays from which kernels find the part."""
-        return self.table, self.kept.starts, self.kept.counts, self.kept.indices

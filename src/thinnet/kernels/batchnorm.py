@@ -11,12 +11,11 @@ import numpy as np
 
 from thinnet.kernels.activations import RELU, activate_line, activate_line_backward
 from thinnet.kernels.compile import inline, inner, kernel
-from thinnet.kernels.hidden import Room
+from thinnet.kernels.hidden import Room, Vectors
 from thinnet.kernels.row_sums import Sums, add_up, blocks_of, cleared
 from thinnet.kernels.share import bounds, in_parts
 from thinnet.typing import FloatArray
 
-Vectors = tuple[FloatArray, FloatArray, FloatArray]
 Known = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # mean, 1 / √(variance + eps), γ and β
 
 

@@ -21,6 +21,8 @@ from thinnet.typing import AnyArray, FloatArray
 # and random bits. A plain tuple, because a named one takes Numba a microsecond longer to inspect.
 Room = tuple[Sums, FloatArray, AnyArray]
 
+Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
+
 
 def make_room(parts: int, dtype: Any, columns: int) -> Room:
     """Scratch space for this many parts."""
@@ -88,7 +90,7 @@ def layernorm_forward(share: Any, *arguments: Any) -> None:
 @reordering_inner()
 def _layernorm_forward(
     z: FloatArray,
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    vectors: Vectors,
     eps: Any,
     inverse_std: FloatArray,
     h: FloatArray,
@@ -126,8 +128,8 @@ def layernorm_backward(
     h: FloatArray,
     x_hat: FloatArray,
     inverse_std: FloatArray,
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
-    gradients: tuple[FloatArray, FloatArray, FloatArray],
+    vectors: Vectors,
+    gradients: Vectors,
     behind: Any,
     room: Room,
 ) -> None:
@@ -143,7 +145,7 @@ def _layernorm_backward(
     h: FloatArray,
     x_hat: FloatArray,
     inverse_std: FloatArray,
-    vectors: tuple[FloatArray, FloatArray, FloatArray],
+    vectors: Vectors,
     behind: Any,
     room: Room,
     part: int,

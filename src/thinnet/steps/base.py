@@ -90,11 +90,7 @@ class Step(Protocol):
 
     spec: Spec
     max_rows: int
-
-    @property
-    def team(self) -> Team:
-        """The threads that may share the work on the gradients."""
-        ...
+    team: Team  # the threads that may share the work on the gradients
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients; of `state`, only the running statistics are updated.

@@ -22,7 +22,6 @@ from thinnet.steps.hidden import Activations, hidden_layers
 from thinnet.steps.penalty import penalty
 from thinnet.steps.plan import Linear, Plan
 from thinnet.steps.weight_gradients import Matrix, WeightGradients, inplace_penalize
-from thinnet.teams import Team
 from thinnet.typing import FloatArray, IntArray
 
 
@@ -34,8 +33,8 @@ class FusedStep:
     """
 
     def __init__(self, spec: Spec, products: Products, max_rows: int) -> None:
-        self.spec, self.max_rows, self.products = spec, max_rows, products
-        self._layers = hidden_layers(spec, max_rows, products.team)
+        self.spec, self.max_rows, self.products, self.team = spec, max_rows, products, products.team
+        self._layers = hidden_layers(spec, max_rows, self.team)
         self._activations = [Activations.empty(spec, max_rows, dim) for dim in spec.hidden_dims]
         self._scores = np.empty((max_rows, spec.num_classes), spec.dtype)
         self._gradients = Parameters(spec.shapes(), spec.dtype, spec.order)
@@ -46,11 +45,6 @@ class FusedStep:
         self._behind = [_behind(spec, layer, self._row_positions) for layer in range(len(spec.hidden_dims))]
         self._names = [f"W{number}" for number in range(1, spec.num_layers + 1)]
         self._plan: Plan | None = None  # of the last step
-
-    @property
-    def team(self) -> Team:
-        """The threads that may share the work on the gradients."""
-        return self.products.team
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss of a batch and its gradients."""

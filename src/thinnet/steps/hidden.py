@@ -6,7 +6,7 @@ import numpy as np
 
 from thinnet.kernels import batchnorm, hidden
 from thinnet.kernels.activations import Behind
-from thinnet.kernels.hidden import Room, make_room
+from thinnet.kernels.hidden import Room, Vectors, make_room
 from thinnet.layers.batchnorm import EPS, MOMENTUM
 from thinnet.parameters import Parameters
 from thinnet.spec import Spec
@@ -41,9 +41,6 @@ class Activations(NamedTuple):
     def front(self, rows: int, units: int) -> Self:
         """Arrays for fewer rows and units, in the same memory."""
         return type(self)(*(array.reshape(-1)[: rows * units].reshape(rows, units) for array in self))
-
-
-Vectors = tuple[FloatArray, FloatArray, FloatArray]  # the bias, gamma and beta of a layer, or their gradients
 
 
 class Plain:
@@ -114,27 +111,21 @@ class Batchnorm(Plain):
         return Bound(*at, forward, (at.dh, at.h, at.z, statistics, vectors, gradients))
 
     def forward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
-        work, count = batchnorm.batchnorm_forward, self._count(batch)
-        if batch.inplace_sum is None:
-            self._share(work, bound.forward, (0, 3), count, behind)
-            return
-        statistics = bound.forward[4]
-        for piece, sums in enumerate(statistics):
-            self._share(work, bound.forward, (piece, piece + 1), count, behind)
-            batch.inplace_sum(sums)
-        self._share(work, bound.forward, (2, 3), count, behind)
+        work, count, done = batchnorm.batchnorm_forward, self._count(batch), 0
+        if batch.inplace_sum is not None:
+            for done, sums in enumerate(bound.forward[4], start=1):
+                self._share(work, bound.forward, (done - 1, done), count, behind)
+                batch.inplace_sum(sums)
+        self._share(work, bound.forward, (done, 3), count, behind)
 
     def backward(self, bound: Bound, batch: Batch, behind: Behind) -> None:
-        work, count, gradients = batchnorm.batchnorm_backward, self._count(batch), bound.backward[5]
-        sums = gradients[1:]
-        if batch.inplace_sum is None:
-            self._share(work, bound.backward, (0, 2), sums, count, behind)
-            return
-        self._share(work, bound.backward, (0, 1), sums, count, behind)
-        both = np.concatenate(sums)  # a copy: all gradients are summed over the parts at the end of the step
-        batch.inplace_sum(both)
-        sums = both[: sums[0].size], both[sums[0].size :]
-        self._share(work, bound.backward, (1, 2), sums, count, behind)
+        work, count, done, sums = batchnorm.batchnorm_backward, self._count(batch), 0, bound.backward[5][1:]
+        if batch.inplace_sum is not None:
+            self._share(work, bound.backward, (0, 1), sums, count, behind)
+            both = np.concatenate(sums)  # a copy: all gradients are summed over the parts at the end of the step
+            batch.inplace_sum(both)
+            done, sums = 1, (both[: sums[0].size], both[sums[0].size :])
+        self._share(work, bound.backward, (done, 2), sums, count, behind)
 
     def _count(self, batch: Batch) -> Any:
         """The number of rows that the statistics are computed from."""

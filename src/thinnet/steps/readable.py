@@ -31,13 +31,10 @@ from thinnet.typing import AnyArray, FloatArray
 class ReadableStep:
     """{affine → normalization → activation → dropout} × L → affine → loss, and back, layer by layer."""
 
+    team: Team = ONE_THREAD
+
     def __init__(self, spec: Spec, max_rows: int) -> None:
         self.spec, self.max_rows = spec, max_rows
-
-    @property
-    def team(self) -> Team:
-        """The threads that may share the work on the gradients."""
-        return ONE_THREAD
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss and the gradients of a batch in training mode."""

@@ -8,7 +8,6 @@ from thinnet.parameters import Parameters
 from thinnet.spec import Spec
 from thinnet.state import State
 from thinnet.steps.base import Batch, Gradients, Step
-from thinnet.teams import Team
 from thinnet.thinning import KeptUnits, Thinning
 from thinnet.typing import BoolArray
 
@@ -28,18 +27,13 @@ class ThinnedStep:
     """
 
     def __init__(self, spec: Spec, inner: Step, keep_units: KeepUnits, kernel: Any = None) -> None:
-        self.spec, self.max_rows = spec, inner.max_rows
+        self.spec, self.max_rows, self.team = spec, inner.max_rows, inner.team
         self._inner, self._keep_units = inner, keep_units
         self._kept = KeptUnits(spec.dims)
         self._params = Thinning(self._kept, spec.shapes(), spec.order, kernel)
         self._running = Thinning(self._kept, spec.running_shapes(), kernel=kernel)
         whole = State.empty(spec)
         self._buffers = whole.params.flat, whole.running.flat
-
-    @property
-    def team(self) -> Team:
-        """The threads that may share the work on the gradients."""
-        return self._inner.team
 
     def compute(self, state: State, batch: Batch, *, may_be_late: bool = False) -> Gradients:
         """The loss of a batch, and the gradients of the part of each array that is used."""

@@ -15,7 +15,6 @@ from thinnet.optim import FlatOptimizer
 from thinnet.steps import choose
 from thinnet.steps.base import Batch, Gradients
 from thinnet.steps.batches import check_rows, check_targets
-from thinnet.teams import Team
 from thinnet.training.diagnosis import not_finite
 from thinnet.training.interrupts import uninterrupted
 from thinnet.training.loop import Factors
@@ -56,12 +55,8 @@ class NetUpdate:
         self.net, self.source, self.optimizer, self.exchange = net, source, optimizer, exchange
         self.weight_decay = weight_decay
         self._step = choose.training_step(net.spec, max_rows, fused=net.fused, products=net.products)
+        self.team = self._step.team  # the threads that may share the work on the weights
         self._running_before = net.running.flat.copy()
-
-    @property
-    def team(self) -> Team:
-        """The threads that may share the work on the weights."""
-        return self._step.team
 
     def __call__(self, rows: IntArray, factors: Factors, step: int = 0) -> float:
         """Update the net by one step on these rows, as augmented for step `step`; return the loss before the step.
