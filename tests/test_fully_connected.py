@@ -197,7 +197,7 @@ def test_a_refused_batch_is_no_training_step(fused: bool, y: list[float], text: 
 
 
 def test_a_net_for_what_is_no_data_set_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"data must be a Dataset, got NoneType\. Make one by Dataset\("):
+    with pytest.raises(ArgumentError, match=r"data must be a Dataset, got NoneType\. Make one with Dataset\("):
         FullyConnectedNet.for_data(None, [20])  # type: ignore[arg-type]
 
 

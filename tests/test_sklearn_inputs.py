@@ -341,9 +341,7 @@ def test_sets_are_no_rows(kind: Any) -> None:
 
 
 def test_bools_written_as_numbers_are_no_categorical_features() -> None:
-    with pytest.raises(
-        ArgumentError, match=r"got \[0, 0, 1\], in which numbers come twice\. Give each once, or a bool"
-    ):
+    with pytest.raises(ArgumentError, match=r"got \[0, 0, 1\], which repeats numbers\. Give each once, or a bool"):
         ThinNetClassifier(**QUICK, categorical_features=[0, 0, 1]).fit(X, Y)
 
 

@@ -223,7 +223,7 @@ def check_fractions(where: str, scores: FloatArray, y: FloatArray, weights: Floa
     if not (float(y.min()) >= 0 and float(y.max()) <= 1):  # written so that NaN fails
         raise ArgumentError(
             f"{where}: y must be between 0 and 1, got values from {y.min():g} to {y.max():g}. "
-            "Write 1 where a row has the label and 0 where not."
+            "Write 1 where a row has the label, and 0 where it does not."
         )
 
 

@@ -142,7 +142,7 @@ class FullyConnectedNet(Net):
         """
         if not hasattr(data, "y_train"):
             raise ArgumentError(
-                f"data must be a Dataset, got {type(data).__name__}. Make one by Dataset(X_train, y_train, X_val, "
+                f"data must be a Dataset, got {type(data).__name__}. Make one with Dataset(X_train, y_train, X_val, "
                 f"y_val), or give FullyConnectedNet its dimensions."
             )
         if data.y_train.ndim == 2 and "loss" not in options:

@@ -40,7 +40,7 @@ def checked_standardization(spec: Spec, standardization: Any) -> Standardization
         return None
     if not isinstance(standardization, Standardization):
         raise ArgumentError(
-            f"standardization must be a data set's or None, got {type(standardization).__name__}. Give "
+            f"standardization must be a Standardization or None, got {type(standardization).__name__}. Give "
             f"data.standardization."
         )
     mean, scale = (np.array(value, np.float64) for value in (standardization.mean, standardization.scale))

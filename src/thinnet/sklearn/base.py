@@ -33,7 +33,7 @@ from thinnet.training.compilation import told_of_compilation
 from thinnet.typing import AnyArray, FloatArray
 
 NOT_IN_PARTS = (
-    ("ema_decay", 0, "belongs to a whole training"),
+    ("ema_decay", 0, "averages over a whole training"),
     *((name, False, "holds rows out") for name in ("early_stopping", "tune", "calibrate")),
 )
 MC_SAMPLES = 50  # draws if a spread is requested without a number

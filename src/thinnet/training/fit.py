@@ -82,7 +82,7 @@ def _check_names(net: FullyConnectedNet, data: Dataset) -> None:
     if net.num_classes != len(data.class_names) or net.class_names not in ((), data.class_names):
         came = shortened(net.class_names) if net.class_names else f"one of {net.num_classes} outputs"
         raise ArgumentError(
-            f"model must be a net for the classes {shortened(data.class_names)}, got one for {came}. Build it by "
+            f"model must be a net for the classes {shortened(data.class_names)}, got one for {came}. Build it with "
             f"FullyConnectedNet.for_data(data, ...)."
         )
 

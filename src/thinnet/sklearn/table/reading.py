@@ -225,7 +225,7 @@ def _places(given: Any, names: Sequence[str], named: bool) -> set[int]:
             if not 0 <= one < len(names):
                 raise _refusal(f"column {one}", f"The columns are numbered from 0 to {len(names) - 1}.")
         if len(set(listed)) < len(listed):  # such as zeros and ones that are meant as bools
-            raise _refusal(f"{given!r}, in which numbers come twice", "Give each once, or a bool for each column.")
+            raise _refusal(f"{given!r}, which repeats numbers", "Give each once, or a bool for each column.")
         return set(listed)
     if not all(isinstance(one, str) for one in listed):
         raise _refusal(repr(given), "Give names, or numbers, or bools, and not some of each.")
