@@ -114,10 +114,12 @@ def backward(spec: Spec, dscores: FloatArray, caches: list[Any], into: Parameter
 
 
 def _affine_forward(spec: Spec, h: FloatArray | SparseRows, W: FloatArray, b: FloatArray) -> tuple[FloatArray, Any]:
-    """`affine_forward` of rounded operands; also for sparse rows, the net's input, which are not rounded."""
+    """`affine_forward`, of operands rounded to the net's precision; sparse rows, the net's input, are not rounded."""
     if isinstance(h, SparseRows):
         return h @ W + b, h
-    return affine_forward(_operand(spec, h), _operand(spec, W), b)
+    if spec.precision is not None:
+        h, W = rounded(h), rounded(W)
+    return affine_forward(h, W, b)
 
 
 def _affine_backward(spec: Spec, dout: FloatArray, cache: Any) -> tuple[Any, FloatArray, FloatArray]:
@@ -130,11 +132,6 @@ def _affine_backward(spec: Spec, dout: FloatArray, cache: Any) -> tuple[Any, Flo
         return affine_backward(dout, cache)
     dx, dW, _ = affine_backward(rounded(dout), cache)
     return dx, dW, dout.sum(axis=0)  # a sum, not a product, so it takes unrounded numbers
-
-
-def _operand(spec: Spec, x: FloatArray) -> FloatArray:
-    """The operand of a product: rounded to bfloat16 if the net's precision says so."""
-    return x if spec.precision is None else rounded(x)
 
 
 def _norm_forward(spec: Spec, state: State, i: int, h: FloatArray, training: bool) -> tuple[FloatArray, Any]:
