@@ -77,7 +77,7 @@ def test_inputs_of_any_real_dtype_are_taken_and_left_alone() -> None:
         (np.zeros(6), r"X must have shape \(N, 6\), .*, got \(6,\)"),
         (np.zeros((2, 3, 3)), r"X must have shape \(N, 6\), .*, got \(2, 3, 3\)"),
         (np.zeros((2, 6), complex), "X must be real numbers, got complex numbers. Give both parts: "),
-        (np.full((2, 6), "a"), "X must be real numbers, got text such as 'a'. Make a column"),
+        (np.full((2, 6), "a"), "X must be real numbers, got text such as 'a'. Give each word a column"),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused_in_both_modes(X: AnyArray, text: str) -> None:
