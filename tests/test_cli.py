@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -107,7 +108,7 @@ def test_one_seed_has_no_spread(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_errors_of_the_system_are_told_in_words(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked(*_: object, **__: object) -> None:
+    def locked(*_: object, **__: object) -> NoReturn:
         raise PermissionError(13, "Permission denied", str(tmp_path / "locked"))
 
     text = "locked must be readable, or writable, got an error (Permission denied). Check permissions and the disk.\n"
@@ -116,8 +117,13 @@ def test_errors_of_the_system_are_told_in_words(
             patched.setattr(what, locked)
             assert main([command, str(tmp_path)]) == 2
         assert capsys.readouterr().err.endswith(text)
+    own = Path.read_text
+
+    def read_text(path: Path, *args: Any, **options: Any) -> str:  # packages that are imported now read their own files
+        return locked() if path.suffix == ".ipynb" else own(path, *args, **options)
+
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_text", locked)
+        patched.setattr(Path, "read_text", read_text)
         assert main(["course", "run", str(tmp_path / "n.ipynb")]) == 2
     assert "as one: an error while reading it (Permission denied). Get the" in capsys.readouterr().err
 
