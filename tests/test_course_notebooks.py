@@ -248,6 +248,10 @@ OF_OLD_NUMPY = {
         ("import cv2", "-m pip install opencv-python"),
         ("raise ImportError(\"Cannot load backend 'TkAgg' which requires\")", "leave matplotlib.use(...) out"),
         ("open('datasets/cifar-10-batches-py/data_batch_1')", "Download it with thinnet data --download cifar10"),
+        (
+            "import numpy as np\nnp.zeros((5, 3072)).reshape(10000, 3, 32, 32)",
+            "than the official ones, 10,000 each: write -1 for 10000",
+        ),
         ("open('weights.npz')", "put it at the path that is named"),
         (
             "import numpy.not_there",

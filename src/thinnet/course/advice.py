@@ -52,6 +52,9 @@ MENDS = {  # by a pattern for the start of the failure
     r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
     r"FileNotFoundError.*(cifar-10-|data_batch)": "CIFAR-10 is neither there nor where Thinnet looks for it. "
     "Download it with thinnet data --download cifar10, or put it there.",
+    r"ValueError: cannot reshape array of size \d+ into shape \(10000,": "The batches of CIFAR-10 that were read have "
+    "other numbers of images than the official ones, 10,000 each: write -1 for 10000, or bring the official ones with "
+    "thinnet data --download cifar10.",
     "the kernel did not start": "A file beside the notebook may have the name of one of Python's modules, such as "
     "types.py: rename it.",
     r"FileNotFoundError[^>]*\n-+> \d+ .*chdir\(": "The cell changes into a folder that does not exist: make the folder "
