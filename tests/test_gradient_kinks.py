@@ -11,6 +11,7 @@ import pytest
 
 from test_gradient_check import Quadratic, X, Y, make_net
 from thinnet import ArgumentError, FullyConnectedNet, GradientError, check_gradients
+from thinnet.gradient_check import GradientReport
 from thinnet.layers import ACTIVATIONS
 from thinnet.layers.relu import ReluCache, relu_forward
 from thinnet.spec import NORMALIZATIONS
@@ -182,7 +183,7 @@ def test_an_element_that_has_a_kink_wherever_one_looks_is_counted_as_unjudged() 
 
     report = check_gradients(Step(), X, Y)
     assert report.unjudged == {"b": 1}
-    assert "1 elements not judged, with kinks or rounding close by too (b: 1)" in str(report)
+    assert "1 element not judged, with kinks or rounding close by too (b: 1)" in str(report)
 
 
 def test_a_model_in_float32_is_refused_where_rounding_is_above_the_tolerance() -> None:
@@ -191,3 +192,8 @@ def test_a_model_in_float32_is_refused_where_rounding_is_above_the_tolerance() -
     with pytest.raises(ArgumentError, match=r"model must hold its params in float64 .* got float32 in w\. "):
         check_gradients(model, X, Y)
     check_gradients(model, X, Y, h=1e-2, tolerance=1e-2)
+
+
+def test_a_single_element_is_counted_in_the_singular() -> None:
+    report = GradientReport({"W1": 0.0}, "W1", (0, 0), 1.0, 1.0, kinks={"W1": 1}, unjudged={"W1": 1, "b1": 1})
+    assert "; 1 element at a kink, judged close by (W1: 1); 2 elements not judged" in str(report)

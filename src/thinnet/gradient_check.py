@@ -236,7 +236,9 @@ def _scales(gradients: Mapping[str, FloatArray]) -> dict[str, float]:
 def _counted(counts: Mapping[str, int], what: str) -> str:
     if not counts:
         return ""
-    return f"; {sum(counts.values())} elements {what} ({', '.join(f'{name}: {n}' for name, n in counts.items())})"
+    total = sum(counts.values())
+    listed = ", ".join(f"{name}: {n}" for name, n in counts.items())
+    return f"; {total} element{'s' if total > 1 else ''} {what} ({listed})"
 
 
 @known_arguments
