@@ -320,7 +320,7 @@ def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, An
     """`defaults` updated with `given`, after checking that every key is known and every number is within its limit."""
     given = {} if given is None else given
     if not isinstance(given, Mapping):
-        raise _refusal(name, "a mapping", repr(given), "Write {'learning_rate': 1e-3}, for example.")
+        raise _refusal(name, "a mapping", shown(given), "Write {'learning_rate': 1e-3}, for example.")
     check_keys(name, given, defaults)
     checked = {key: check_number(key, value) if key in LIMITS else value for key, value in given.items()}
     return {**defaults, **checked}
