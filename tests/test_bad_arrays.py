@@ -113,11 +113,11 @@ def test_labels_that_are_masked_are_refused_by_losses() -> None:
 def test_labels_in_floats_are_told_which_is_none() -> None:
     labels = Y.astype(float)
     labels[1] = np.nan
-    text = "got dtype float64 and y[1] = nan. Leave rows without a label out, and take loss='mse' for values."
+    text = "got dtype float64 and y[1] = nan. Leave out rows without a label, or use loss='mse' for values."
     with pytest.raises(ArgumentError, match=re.escape(text)):
         net().loss(X, labels)
     labels[1] = 0.5
-    with pytest.raises(ArgumentError, match=re.escape("and y[1] = 0.5. Leave rows")):
+    with pytest.raises(ArgumentError, match=re.escape("and y[1] = 0.5. Leave out rows")):
         net().loss(X, labels)
     with pytest.raises(ArgumentError, match=r"got dtype float64\. Convert it with np\.asarray"):
         layers.svm_loss(np.zeros((6, 3)), Y.astype(float))

@@ -353,9 +353,9 @@ def test_a_loss_that_returns_something_else_is_told(returned: Any) -> None:
 def test_parameters_that_cannot_be_moved_are_named() -> None:
     model = Quadratic()
     model.params["b"].setflags(write=False)
-    with pytest.raises(ArgumentError, match=r"params\['b'\] must be an array that can be changed, got a read-only"):
+    with pytest.raises(ArgumentError, match=r"params\['b'\] must be a writable array, got a read-only"):
         check_gradients(model, X, Y)
-    with pytest.raises(ArgumentError, match=r"x must be an array that can be changed, got a read-only"):
+    with pytest.raises(ArgumentError, match=r"x must be a writable array, got a read-only"):
         eval_numerical_gradient(lambda x: float(x.sum()), model.params["b"], verbose=False)
 
 
@@ -371,7 +371,7 @@ def test_a_step_that_rounding_swallows_is_refused(x: AnyArray) -> None:
 
 @pytest.mark.parametrize("given", [lambda x: 2 * x, lambda x: None])
 def test_what_is_no_number_has_no_numerical_gradient(given: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"f must give a number, got .* For arrays there is eval"):
+    with pytest.raises(ArgumentError, match=r"f must return a number, got .* For arrays, use eval"):
         eval_numerical_gradient(given, np.ones(3), verbose=False)
     summed: Any = lambda x: np.array([x.sum()])  # noqa: E731 - NumPy once took it for a number
     of_one = eval_numerical_gradient(summed, np.ones(3), verbose=False)

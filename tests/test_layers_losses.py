@@ -280,10 +280,10 @@ def test_the_poisson_loss_of_no_counts_and_of_exact_predictions(dtype: Any) -> N
         ([0, 1], "y must be a NumPy array of integer class labels, got list"),
         (np.array([0]), r"y must be of shape \(2,\), one label per row, got \(1,\)"),
         (np.array([[0], [1]]), r"y must be of shape \(2,\), one label per row, got \(2, 1\)"),
-        (np.eye(3, dtype=int)[:2], r"y .* got \(2, 3\)\. For zeros and a one in each row, give y\.argmax\(axis=1\)\.$"),
+        (np.eye(3, dtype=int)[:2], r"y .* got \(2, 3\)\. Convert one-hot rows with y\.argmax\(axis=1\)\.$"),
         (
             np.eye(3, dtype=np.float32)[:2],
-            r"got \(2, 3\)\. For zeros and a one in each row, give y\.argmax\(axis=1\)\.$",
+            r"got \(2, 3\)\. Convert one-hot rows with y\.argmax\(axis=1\)\.$",
         ),
         (np.array([0, 3]), r"y must be labels from 0 to 2, got y\[1\] = 3\. Number the classes from 0"),
         (np.array([-1, 0]), r"y must be labels from 0 to 2, got y\[0\] = -1"),

@@ -46,8 +46,6 @@ class Limit:
         return f"a number in {self.closed[0]}{self.low:g}, {self.high:g}{self.closed[1]}"
 
 
-POSITIVE = Limit(0, math.inf, "()")
-COUNT = Limit(1, math.inf, "[)", integer=True)
 UNITS = Limit(1, math.inf, integer=True, fix="It is the number of units of a layer.")
 
 COUNTED = (
@@ -57,9 +55,9 @@ COUNTED = (
 )  # fmt: skip
 
 LIMITS: dict[str, Limit] = {
-    **dict.fromkeys(COUNTED, COUNT),
+    **dict.fromkeys(COUNTED, Limit(1, math.inf, integer=True)),
     **dict.fromkeys(("hidden_dims", "hidden_layer_sizes"), UNITS),
-    **dict.fromkeys(("eps", "epsilon", "h"), POSITIVE),
+    **dict.fromkeys(("eps", "epsilon", "h"), Limit(0, math.inf, "()")),
     "rate": Limit(0, 1, fix="rate is the fraction of units dropped: 0 drops none, and 1 would drop them all."),
     "dropout": Limit(0, 1, fix="dropout is the fraction of units dropped: use 0 for no dropout."),
     "momentum": Limit(0, 1, fix="momentum is the weight of the old value: 0.9 is usual."),
@@ -114,17 +112,17 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     thinnet.errors.ArgumentError: rate must be a number in [0, 1), got 1.5. rate is the fraction of units dropped: ...
     """
     bound = LIMITS[limit or name]
-    kind: type = numbers.Integral if bound.integer else numbers.Real
+    kind: type[Any] = numbers.Integral if bound.integer else numbers.Real
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
         came = f"{value!r} ({type(value).__name__})" if shown(value) == repr(value) else shown(value)
-        raise _refusal(name, str(bound), came, bound.fix)
-    number: Any = value
-    if number not in bound:
-        raise _refusal(name, str(bound), repr(value), bound.fix)
-    try:
-        return int(number) if bound.integer else float(number)
-    except OverflowError:  # an integer with more than three hundred digits
-        raise _refusal(name, str(bound), "a number too large for a float", bound.fix) from None
+    elif value not in bound:
+        came = repr(value)
+    else:
+        try:
+            return int(value) if bound.integer else float(value)
+        except OverflowError:  # an integer with more than three hundred digits
+            came = "a number too large for a float"
+    raise _refusal(name, str(bound), came, bound.fix)
 
 
 def check_choice(name: str, value: Value, choices: Collection[Value]) -> Value:
@@ -197,9 +195,9 @@ def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str,
     repeated = isinstance(names, str | Set) or len(set(map(str, given))) < len(given)
     if repeated or not all(isinstance(name, str) for name in given):
         fix = "Write ('cat', 'dog'), for example."
-        raise error(f"class_names must be different texts, one a class, got {names!r}. {fix}")
+        raise error(f"class_names must be different strings, one per class, got {names!r}. {fix}")
     if given and num_classes not in (None, len(given)):
-        raise error(f"class_names must have {num_classes} names, one a class, got {len(given)}. Name every class.")
+        raise error(f"class_names must have {num_classes} names, one per class, got {len(given)}. Name every class.")
     return tuple(map(str, given))
 
 
@@ -298,21 +296,21 @@ def check_cache(where: str, cache: Any, kind: type[Any]) -> None:
 def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
     """Check that `y` holds `num_rows` integer labels, each within 0 <= label < `num_classes`."""
     if isinstance(y, np.ndarray) and y.shape != (num_rows,):
-        fix = "For zeros and a one in each row, give y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
+        fix = "Convert one-hot rows with y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
         raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), fix)
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
         came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
         fix = "Convert it with np.asarray(y, dtype=np.int64)."
         if came.startswith("dtype float") and (odd := np.flatnonzero(y != np.floor(y))).size:  # NaN too
             came += f" and y[{odd[0]}] = {y[odd[0]]:g}"
-            fix = "Leave rows without a label out, and take loss='mse' for values."
+            fix = "Leave out rows without a label, or use loss='mse' for values."
         raise _refusal(f"{where}: y", "a NumPy array of integer class labels", came, fix)
     check_plain(f"{where}: y", y)
     if num_rows and not (y[y.argmin()] >= 0 and y[y.argmax()] < num_classes):  # three times as fast as min and max
         bad = int(np.flatnonzero((y < 0) | (y >= num_classes))[0])
         fix = "Number the classes from 0, or raise num_classes."
         if y[bad] < 0:
-            fix = "Number the classes from 0, and leave rows without a label out."
+            fix = "Number the classes from 0, and leave out rows without a label."
         raise _refusal(f"{where}: y", f"labels from 0 to {num_classes - 1}", f"y[{bad}] = {y[bad]}", fix)
 
 

@@ -17,7 +17,7 @@ from thinnet.checks import check_number
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.raw_rows import as_inputs
-from thinnet.slopes import Compute, Index, around, closer_slope, moved
+from thinnet.slopes import Compute, Index, Loss, around, closer_slope, moved
 from thinnet.steps import choose
 from thinnet.steps.batches import checked_batch
 from thinnet.training.compilation import told_of_compilation
@@ -112,7 +112,7 @@ def check_gradients(
     _check_precision(net.params, tolerance, h)
     if (elements := sum(w.size for w in net.params.values())) > MANY:
         text = f"the net has {elements:,} parameters, and the loss is computed twice for each, which may take minutes"
-        warnings.warn(f"{text}. A net of a few units a layer has the same passes", UserWarning, stacklevel=3)
+        warnings.warn(f"{text}. A net with a few units in each layer runs the same code", UserWarning, stacklevel=3)
     with told_of_compilation(verbose=False):
         comparison = _Comparison(net, lambda: loss_and_gradients(net.loss(X, y, **options)), loss, tolerance, h)
     comparison.look_closer()
@@ -143,10 +143,10 @@ class _Comparison:
         self, net: Any, compute: Compute, loss: Callable[[], float] | None, tolerance: float, h: float
     ) -> None:
         self.net, self.compute, self.tolerance, self.h = net, compute, tolerance, h
-        self.loss = loss or (lambda: compute()[0])
+        self.loss: Loss = lambda _: float(loss() if loss else compute()[0])
         _check_losses(compute()[0], compute()[0])
         self.analytic = self._gradients()
-        self.numerical = {name: eval_numerical_gradient(self._loss, w, False, h) for name, w in net.params.items()}
+        self.numerical = {name: eval_numerical_gradient(self.loss, w, False, h) for name, w in net.params.items()}
         for name, expected in self.numerical.items():
             came = self.analytic[name].shape if name in self.analytic else "no such key"
             if came != expected.shape:
@@ -160,13 +160,10 @@ class _Comparison:
         """Copies, since elements at kinks are replaced."""
         return {name: np.array(gradient, np.float64) for name, gradient in self.compute()[1].items()}
 
-    def _loss(self, _: FloatArray) -> float:
-        return float(self.loss())
-
     def _is_firm(self, name: str, index: Index) -> bool:
         """Recompute the difference of one element; return whether it can tell right from wrong."""
         bound = self.tolerance * float(self.scales[name][index])
-        slope, firm = closer_slope(self.compute, self._loss, self.net.params, name, index, bound, self.h)
+        slope, firm = closer_slope(self.compute, self.loss, self.net.params, name, index, bound, self.h)
         self.numerical[name][index] = slope
         return firm
 
@@ -201,16 +198,14 @@ class _Comparison:
         self.unjudged = self.kinks
         for attempt in range(ATTEMPTS if self.kinks else 0):
             with moved(self.net.params, ASIDE * 10**attempt * self.h, attempt):
-                self._take_from_here(self._gradients())
+                gradients = self._gradients()
+                scales = _scales(gradients)
+                for name, index in self.unjudged:
+                    self.analytic[name][index] = gradients[name][index]
+                    self.scales[name][index] = max(self.scales[name][index], scales[name])
                 self.unjudged = [suspect for suspect in self.unjudged if not self._is_firm(*suspect)]
         for name, index in self.unjudged:
             self.numerical[name][index] = self.analytic[name][index]
-
-    def _take_from_here(self, gradients: Mapping[str, FloatArray]) -> None:
-        scales = _scales(gradients)
-        for name, index in self.unjudged:
-            self.analytic[name][index] = gradients[name][index]
-            self.scales[name][index] = max(self.scales[name][index], scales[name])
 
     def report(self) -> GradientReport:
         errors: dict[str, float] = {}
@@ -267,7 +262,7 @@ def eval_numerical_gradient(
     for index, above, below in _differenced(f, x, h):
         if above.size != 1 or above.dtype.kind not in "biufc":
             came = f"an array of shape {above.shape}" if above.size != 1 else repr(above.item())
-            raise ArgumentError(f"f must give a number, got {came}. For arrays there is eval_numerical_gradient_array.")
+            raise ArgumentError(f"f must return a number, got {came}. For arrays, use eval_numerical_gradient_array.")
         gradient[index] = (above - below).item() / (2 * h)
         if verbose:
             print(index, gradient[index])
@@ -351,7 +346,7 @@ def _check_losses(loss: float, again: float) -> None:
     if not abs(again - loss) <= REPEATED * abs(loss):
         raise GradientError(
             f"the model must give the same loss when called again, got {loss:.9g}, then {again:.9g}. Draw the same "
-            f"dropout mask in each call, and change nothing in it."
+            f"dropout mask in each call, and do not change the model."
         )
 
 
@@ -361,7 +356,7 @@ def _check_precision(params: Mapping[str, Any], tolerance: float, h: float) -> N
         if w.dtype.itemsize < 8 and not np.finfo(w.dtype).eps / h <= tolerance:
             raise ArgumentError(
                 f"model must hold its params in float64 for h={h:g} and tolerance={tolerance:g}, got {w.dtype} in "
-                f"{name}. Build it with dtype=np.float64; in {w.dtype} rounding hides what is to be compared."
+                f"{name}. Build it with dtype=np.float64; in {w.dtype}, rounding hides the differences."
             )
 
 
@@ -371,7 +366,7 @@ def _check_floats(name: str, x: FloatArray) -> None:
         fix = f"Convert it with np.asarray({name}, dtype=np.float64)."
         raise ArgumentError(f"{name} must be a NumPy array of floats, got {came}. {fix}")
     if not x.flags.writeable:
-        raise ArgumentError(f"{name} must be an array that can be changed, got a read-only one. Give a copy of it.")
+        raise ArgumentError(f"{name} must be a writable array, got a read-only one. Pass a copy, {name}.copy().")
 
 
 def _check_step(x: FloatArray, h: float) -> None:
@@ -382,7 +377,7 @@ def _check_step(x: FloatArray, h: float) -> None:
         index = tuple(map(int, lost[0]))
         raise ArgumentError(
             f"h must be large enough to change each element of x, got {h:g}, which {x.dtype} rounds away at "
-            f"x[{', '.join(map(str, index))}] = {x[index]:g}. Use float64 and numbers of usual size, or a larger h."
+            f"x[{', '.join(map(str, index))}] = {x[index]:g}. Use float64, smaller numbers or a larger h."
         )
 
 
