@@ -191,7 +191,7 @@ class TestMisfortune:
     @pytest.mark.usefixtures("two")
     def test_processes_that_drift_apart_are_noticed(self, folder: Path) -> None:
         said = (folder / "drift.txt").read_text(encoding="utf-8").splitlines()
-        told = "the processes must have the same parameters, got 2 different ones"
+        told = "the processes must have the same parameters, got 2 different sets"
         assert [told in each for each in said] == [True, True]
 
 
@@ -301,7 +301,7 @@ class TestRefusals:
             make_data().shared(2, 2)
 
     def test_something_else_as_a_communicator(self) -> None:
-        with pytest.raises(ArgumentError, match="communicator must be one of mpi4py"):
+        with pytest.raises(ArgumentError, match="communicator must be one from mpi4py"):
             Solver(make_net(), make_data(), communicator=3)
 
     def test_what_cannot_be_trained_in_parallel(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +317,7 @@ class TestRefusals:
         ):
             Solver(net, data, communicator=_Pretended())
         few = Dataset(np.zeros((1, 7)), np.zeros(1, int))
-        with pytest.raises(ArgumentError, match="data must have at least 2 training rows, one a process, got 1"):
+        with pytest.raises(ArgumentError, match="data must have at least 2 training rows, one per process, got 1"):
             Solver(net, few, communicator=_Pretended())
 
     def test_a_solver_that_does_not_know_of_the_other_processes(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ def share_of(data: Dataset, processes: ProcessGroup) -> Dataset:
     if data.share.size != processes.size:
         raise ArgumentError(
             f"communicator must have the {data.share.size} processes that share the data set, got {processes.size}. "
-            f"Give the one whose rank and size the data were shared by."
+            f"Give the communicator that the data were shared with."
         )
     return data
 
@@ -26,7 +26,7 @@ def num_train(data: Dataset, processes: ProcessGroup) -> int:
     """How many training rows all processes have together: at least one each."""
     num_rows, size = data.total_rows("train"), processes.size
     if num_rows < size:
-        wanted = "one training row" if size == 1 else f"{size} training rows, one a process"
+        wanted = "one training row" if size == 1 else f"{size} training rows, one per process"
         fix = "" if size == 1 else " Start fewer processes."
         raise ArgumentError(f"data must have at least {wanted}, got {num_rows or 'none'}.{fix}")
     return num_rows
@@ -77,6 +77,6 @@ def _check_net(net: FullyConnectedNet, smallest: int, processes: ProcessGroup, s
     if statistics == "local" and net.normalization == "batchnorm" and smallest < least:
         raise ArgumentError(
             f"batch_size must be at least {least} with batch_statistics='local' in {processes.size} processes, got "
-            f"minibatches of {smallest} rows. Each process needs some rows of every one: use larger ones, or "
+            f"minibatches of {smallest} rows. Each process needs some rows of every minibatch: use larger ones, or "
             f"batch_statistics='global'."
         )

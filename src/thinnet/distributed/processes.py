@@ -44,7 +44,7 @@ class ProcessGroup:
         missing = [name for name in NEEDED if not hasattr(communicator, name)]
         if communicator is not None and missing:
             raise ArgumentError(
-                f"communicator must be one of mpi4py, such as MPI.COMM_WORLD, got {communicator!r}, which has no "
+                f"communicator must be one from mpi4py, such as MPI.COMM_WORLD, got {communicator!r}, which has no "
                 f"{missing[0]}. Leave it out to train in one process."
             )
         self.rank: int = 0 if communicator is None else communicator.rank
@@ -95,8 +95,8 @@ class ProcessGroup:
         if len(set(sums)) > 1:
             raise on_all_processes(
                 NumericalError(
-                    f"the processes must have the same parameters, got {len(set(sums))} different ones. Use the same "
-                    f"kind of processor and of MPI for all, and do not change the net in any of them while it trains."
+                    f"the processes must have the same parameters, got {len(set(sums))} different sets. Use the same "
+                    f"kind of processor and MPI for all, and do not change the net in any of them while it trains."
                 )
             )
 
