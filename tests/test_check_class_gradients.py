@@ -47,7 +47,7 @@ class BatchNorm1d:
         return (g - g.mean(axis=0) - self.NZ * (g * self.NZ).mean(axis=0)) / self.std
 """
 IN_TUPLE = {'self.grads["W"] =': "dW =", '        self.grads["b"] =': "        self.grads = dW,"}
-NOWHERE = "is neither returned nor left in an attribute"
+NOWHERE = "is neither returned nor stored in an attribute"
 
 
 @pytest.mark.parametrize("text", [BY_LOSS, swap(IN_DICTS.partition("class LayerNorm")[0], IN_TUPLE)])
@@ -133,7 +133,7 @@ def test_a_class_may_return_its_gradients_in_an_order_of_its_own() -> None:
         report = check(swap(RETURNED, {"return dx, scale, shift": f"return {order}"}))
         assert [one.state for one in report.functions] == ["right"] * 4, str(report)
         assert ("another-order" in report.verdicts) == noted
-        assert not noted or "it returns dx, dbeta, dgamma, where the courses have dx, dgamma, dbeta" in str(report)
+        assert not noted or "it returns dx, dbeta, dgamma; the courses return dx, dgamma, dbeta" in str(report)
     right = "dout @ self.W.T, self.x.T @ dout, dout.sum(axis=0)"
     for order in (
         "dout @ self.W.T, dout.sum(axis=0), self.x.T @ dout",

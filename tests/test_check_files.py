@@ -45,7 +45,7 @@ def test_a_result_that_stays_none_is_not_written_yet(verdict: str, computes: str
 def test_the_wrong_dialect_is_doubted(tmp_path: Path) -> None:
     report = check(tmp_path, dropouts.dropout({}, "keep", "We keep each neuron with probability p."), "cs231n-2017")
     assert report.faults == {"keep-and-drop-swapped"}
-    assert "is it the right dialect?" in str(report).replace("\n                  ", " ")
+    assert "is this the right dialect?" in str(report).replace("\n                  ", " ")
 
 
 @pytest.mark.parametrize("dialect", [None, "nndl", "nndl-drop"])  # nndl-2020 treats docstrings like nndl

@@ -110,5 +110,5 @@ def test_a_gradient_that_fits_a_wrong_forward_is_not_called_right(
     states = {one.name: one.state for one in report.functions}
     assert (states[f"{backward}_forward"], states[f"{backward}_backward"]) == ("wrong", "not checked"), str(report)
     said = " ".join(str(report).split())
-    assert f"{told} fits forward as it is, which is wrong" in said
-    assert "which is wrong fix: Fix forward first" in said
+    assert f"{told} matches forward, which is itself wrong" in said
+    assert "which is itself wrong fix: Fix forward first" in said

@@ -28,12 +28,12 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("affine_backward", "np.sum(dout, axis=0)", "np.sum(dout, axis=1)", "wrong-axis: db is summed along the other axis"),
     ("affine_backward", "np.sum(dout, axis=0)", "np.sum(dout)", "wrong-axis: db is summed over everything"),
     ("affine_backward", "np.sum(dout, axis=0)", "dout[0]", "examples-not-summed: db is that of the first example"),
-    ("affine_backward", "return out, (x, w, b)", "return out, (x.reshape(len(x), -1), w, b)", "wrong-return: affine_forward leaves in the cache another x than it was given, of shape (4, 6) instead of (4, 2, 3); with x itself affine_backward is right"),
-    ("affine_backward", "return out, (x, w, b)", "return out, [x, w.T, b, 1][:3]", "another w than it was given, of shape (5, 6) instead of (6, 5)"),
-    ("affine_backward", "return out, (x, w, b)", "return out, (w, x, b)", "another x and w than it was given, of shape (6, 5) instead of (4, 2, 3)"),
-    ("affine_backward", "return out, (x, w, b)", "return out, (x, w.T.reshape(w.shape), b)", "another w than it was given, with other values; with w itself affine_backward is right"),
-    ("affine_backward", "return out, (x, w, b)", "return out, (x, w[::-1], b[None])", "another w than it was given, with other values; with w itself"),
-    ("relu_backward", "return out, x", "return out, out + 1", "relu_forward leaves in the cache another x"),
+    ("affine_backward", "return out, (x, w, b)", "return out, (x.reshape(len(x), -1), w, b)", "wrong-return: affine_forward does not keep x as given: its cache has shape (4, 6) instead of (4, 2, 3); with x as given, affine_backward is right"),
+    ("affine_backward", "return out, (x, w, b)", "return out, [x, w.T, b, 1][:3]", "does not keep w as given: its cache has shape (5, 6) instead of (6, 5)"),
+    ("affine_backward", "return out, (x, w, b)", "return out, (w, x, b)", "does not keep x and w as given: its cache has shape (6, 5) instead of (4, 2, 3)"),
+    ("affine_backward", "return out, (x, w, b)", "return out, (x, w.T.reshape(w.shape), b)", "does not keep w as given: its cache has other values; with w as given, affine_backward is right"),
+    ("affine_backward", "return out, (x, w, b)", "return out, (x, w[::-1], b[None])", "does not keep w as given: its cache has other values; with w as given"),
+    ("relu_backward", "return out, x", "return out, out + 1", "relu_forward does not keep x as given"),
     ("relu_forward", "np.maximum(0, x)", "np.minimum(0, x)", "the output is the smaller of x and 0"),
     ("relu_backward", "dout * (x > 0)", "dout * x", "dx is multiplied by x instead of by 1"),
     ("relu_backward", "dout * (x > 0)", "np.where(x > 0, dout, 0.01 * dout)", "wrong-gradient: dx: 7 of 20 elements"),
@@ -46,13 +46,13 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("batchnorm_forward", AT_TEST, AT_TEST.replace(" + beta", ""), "in test mode the output lacks beta"),
     ("batchnorm_forward", AT_TEST, AT_TEST.replace("(x - running_mean)", "(x - running_mean").replace(" + beta", ") + beta"), "in test mode the output has only the mean divided"),
     ("batchnorm_forward", "(x - mu) / std", "x - mu / std", "the output has only the mean divided by the standard deviation"),
-    ("softmax_loss", "-logp[np.arange(N), y].sum()", "-np.log(np.exp(logp[np.arange(N), y]) + 0.001).sum()", "the loss has 0.001 added inside of the logarithm"),
+    ("softmax_loss", "-logp[np.arange(N), y].sum()", "-np.log(np.exp(logp[np.arange(N), y]) + 0.001).sum()", "the loss has 0.001 added inside the logarithm"),
     ("batchnorm_forward", "gamma * xhat + beta", "beta * xhat + gamma", "the output has gamma and beta exchanged"),
     ("batchnorm_forward", "(x - mu) / std", "(x + mu) / std", "the output has the mean added instead of subtracted"),
     ("batchnorm_forward", "var = x.var(axis=0)", "var = ((x - mu) ** 2).sum(axis=0)", "the sum of 6 squares as the variance"),
     ("batchnorm_forward", "mu = x.mean(axis=0)", "mu = x.mean()", "wrong-axis: the output has its mean over everything"),
     ("batchnorm_forward", '    return out, cache\n\n\ndef batchnorm_backward(', '    bn_param["mode"] = "test"\n    return out, cache\n\n\ndef batchnorm_backward(', "input-mutated: batchnorm_forward changed bn_param['mode'] from 'train' to 'test'"),
-    ("batchnorm_backward", f"- {MEAN}", f"+ {MEAN}", "dx has -1 times the term through the mean, and is right but for that"),
+    ("batchnorm_backward", f"- {MEAN}", f"+ {MEAN}", "dx has -1 times the term through the mean, and is otherwise right"),
     ("batchnorm_backward", f"- {VARIANCE}", f"- 2 * {VARIANCE}", "dx has 2 times the term through the variance, and"),
     ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g - {MEAN} - {VARIANCE}", "dx is not divided by the standard deviation"),
     ("layernorm_forward", "x.var(axis=1, keepdims=True)", "x.var(axis=0)", "the output has its variance along the other axis"),
@@ -65,9 +65,9 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("batchnorm_forward", NEW_MEAN, NEW_MEAN.replace("* mu", "* x.mean()"), "0.2 * mean of everything"),
     ("batchnorm_backward", "(dout * xhat).sum(axis=0)", "(dout * (xhat * std + MEAN)).sum(axis=0)", "dgamma has x instead of x_hat"),
     ("batchnorm_forward", "(x - mu) / std", "(x - mu) * std", "the output is multiplied by the standard deviation"),
-    ("batchnorm_forward", "gamma * xhat + beta", "gamma * (xhat + beta / std)", "the output has beta divided by the standard"),
+    ("batchnorm_forward", "gamma * xhat + beta", "gamma * (xhat + beta / std)", "the output also has beta divided by the standard"),
     ("batchnorm_forward", "mu = x.mean(axis=0)", "mu = x.sum(axis=0)", "the output has the sum of 6 values as the mean"),
-    ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g / std - {MEAN} / std - {VARIANCE} / std ** 2", "dx has a wrong term through the variance, and is right but for that"),
+    ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g / std - {MEAN} / std - {VARIANCE} / std ** 2", "dx has a wrong term through the variance, and is otherwise right"),
     ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g - {MEAN} / std - {VARIANCE} / std", "dx has a wrong term dout * gamma / std, and"),
     ("batchnorm_backward", f"(g - {MEAN} - {VARIANCE}) / std", f"g / std + {MEAN} * std - {VARIANCE}", "dx has a wrong term through the mean and a wrong term through the variance, and"),
     ("batchnorm_backward", "(dout * xhat).sum(axis=0)", "(dout * xhat * std).sum(axis=0)", "dgamma has x - mean instead of x_hat"),
@@ -80,7 +80,7 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("affine_backward", "return dx, dw, db", "kept = globals().setdefault('kept', np.zeros_like(dw)); kept[...] = dw; return dx, kept, db", "wrong-gradient: a second call of affine_backward changes the arrays that the first one returned"),
     ("svm_loss", "margins.sum() / N", "np.sum(margins**2) / N", "the loss has the squares of the margins"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= margins.sum(axis=1)", "dx has the margins at the right class"),
-    ("svm_loss", "np.maximum(0, ", "(", "the loss has the margins below zero too"),
+    ("svm_loss", "np.maximum(0, ", "(", "the loss includes margins below zero: replace these with 0"),
     ("svm_loss", "+ 1.0)", ")", "the loss has 0 as the margin"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= 1", "has -1 at the right class instead of the number of margins"),
 ]  # fmt: skip
@@ -97,14 +97,14 @@ def test_a_mistake_in_a_layer_is_told_by_what_it_is(function: str, old: str, new
 RULES: list[tuple[str, str, str, str]] = [
     ("sgd", 'w -= config["learning_rate"] * dw', "w -= 1e-2 * dw", "began with `learning_rate = 1e-2`"),
     ("sgd_momentum", 'config.setdefault("momentum", 0.9)', 'config["momentum"] = 0.9', "changed config['momentum'] from 0.7 to 0.9"),
-    ("sgd_momentum", "next_w = w + v", "next_w = v", "as by `w = v` in place of `w = w + v`"),
+    ("sgd_momentum", "next_w = w + v", "next_w = v", "as with `w = v` in place of `w = w + v`"),
     ("sgd_momentum", 'config["velocity"] = v', 'config["velocity"] = dw', "ended with `v = dw`"),
     ("rmsprop", sources.DECAY, sources.DECAY.replace("(1 - config[\"decay_rate\"])", "0.1").replace('config["decay_rate"] *', "0.9 *"), "began with `decay_rate = 0.9`"),
-    ("adam", "b1 ** t", "(1 - b1) ** t", "as by `mt = m / (1 - (1 - beta1)**t)`"),
+    ("adam", "b1 ** t", "(1 - b1) ** t", "as with `mt = m / (1 - (1 - beta1)**t)`"),
     ("adam", "    t = config[\"t\"]\n", "    t = 2\n", "the bias correction uses 2 in both, expected 6 and 7"),
     ("adam", "** t)", "** 2)", "the bias correction uses 2 in both, expected 6 and 7"),
-    ("adam", "(1 - b1) * dw\n", "(1 - b1) * dw ** 2\n", "as by `m = beta1 * m + (1 - beta1) * dw**2`"),
-    ("adam", 'config["t"] += 1', 'config["t"] -= 1', "two steps leave t at 4 and 3: it goes down"),
+    ("adam", "(1 - b1) * dw\n", "(1 - b1) * dw ** 2\n", "as with `m = beta1 * m + (1 - beta1) * dw**2`"),
+    ("adam", 'config["t"] += 1', 'config["t"] -= 1', "two steps leave t at 4 and 3: t goes down"),
 ]  # fmt: skip
 
 
@@ -148,17 +148,17 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"dh = dropout_backward(dh, do)": "dropout_backward(dh, do)"}, "dropout_backward and, after it, relu_backward are given"),
     ({"            return scores\n": "            return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)\n"}, "the scores of loss(X) are probabilities"),
     ({"            return scores\n": "            return scores.argmax(axis=1)\n"}, "the scores of loss(X) are labels"),
-    ({'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W%d" % i]) ** 2'}, "this is no multiple of the sum of the squares"),
+    ({'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W%d" % i]) ** 2'}, "this is not a multiple of the sum of the squares"),
     ({"loss, dh = softmax_loss": "loss, dh = svm_loss"}, "the loss is that of svm_loss instead of softmax_loss"),
     ({RETURN: ""}, "wrong-return: loss(X), without y, goes on to the loss instead of returning the scores"),
-    ({'grads["gamma%d" % i], grads["beta%d" % i] = back': 'grads["beta%d" % i], grads["gamma%d" % i] = back'}, "; the right one stands under gamma1"),
+    ({'grads["gamma%d" % i], grads["beta%d" % i] = back': 'grads["beta%d" % i], grads["gamma%d" % i] = back'}, "; the right one is returned under gamma1"),
     ({"h, do = dropout_forward(h, self.dropout_param)": "h, first = dropout_forward(h, self.dropout_param); h, do = dropout_forward(h, self.dropout_param); do = first, do",
         "dh = dropout_backward(dh, do)": "dh = dropout_backward(dropout_backward(dh, do[1]), do[0])"}, "dropout_forward is given its own output 2 times a step"),
     ({"        loss, grads = 0.0, {}\n": "        loss, grads, self.kept = 0.0, {}, getattr(self, 'kept', {})\n", "        return loss, grads":
         "        for k in grads:\n            self.kept[k] = self.kept.get(k, 0) + grads[k]\n        return loss, self.kept"}, "something is kept between calls"),
     ({"h, caches, L = X, [], self": "h, caches, L = X, self.caches, self", "        self.params = {}\n": "        self.params, self.caches = {}, []\n"}, "something is kept between calls"),
     ({"loss, dh = softmax_loss(scores, y)": "shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True); loss, dh = softmax_loss(shares, y)"}, "the loss is that of a softmax of probabilities"),
-    ({'dW + self.reg * self.params["W%d" % i]': 'dW + self.reg * np.sum(self.params["W%d" % i])'}, "to the gradient of W1 is one number in all places, as of np.sum"),
+    ({'dW + self.reg * self.params["W%d" % i]': 'dW + self.reg * np.sum(self.params["W%d" % i])'}, "to the gradient of W1 is the same number everywhere, as from np.sum"),
     ({"            dh = relu_backward(dh, re)\n": ""}, "the gradient of W1 is that of a backward pass without the ReLU: "),
     ({"dh = relu_backward(dh, re)": "dh = dh * (dh > 0)"}, "the gradient of W1 is masked by the sign of a gradient"),
     ({"dh = relu_backward(dh, re)": "dh = dh * np.maximum(re, 0)"}, "the gradient of W1 is multiplied by the ReLU's output"),
@@ -190,7 +190,7 @@ def test_a_net_that_stops_is_not_told_of_the_options_that_were_tried_for_it() ->
 # A mistake in a forward pass that makes backward fail, and what the report says about backward.
 STOPS: list[tuple[str, str, str]] = [
     ("return out, (x, w, b)", "return (x, w, b), out", "not-checked: it cannot be judged while forward is wrong: ValueError"),
-    ("return out, (x, w, b)", "return out, None", "wrong-return: affine_forward leaves None in the cache, with which affine_backward stops"),
+    ("return out, (x, w, b)", "return out, None", "wrong-return: affine_forward leaves None in the cache, so affine_backward stops"),
 ]  # fmt: skip
 
 
@@ -369,7 +369,7 @@ def test_what_a_class_does_on_the_way_back_is_judged_where_its_forward_is_right(
 def test_normal_numbers_in_the_place_of_uniform_ones_are_told(means: str, less: str) -> None:
     report = check(dropouts.dropout({"rand(*x.shape) < KEEP)": f"randn(*x.shape) {less}"}, means), means)
     assert report.faults == {"wrong-rate"}, str(report)
-    assert "as many as where np.random.randn, whose numbers are normal" in " ".join(str(report).split())
+    assert "as many as with np.random.randn, whose numbers are normal" in " ".join(str(report).split())
 
 
 def test_a_running_statistic_is_shown_where_it_is_wrong() -> None:

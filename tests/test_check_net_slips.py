@@ -35,7 +35,7 @@ def told(report: Report) -> str:
         ("self.normalization and i < self.num_layers - 1", "self.normalization", "the gradients of gamma3, beta3 are missing; params need not have gamma3 and beta3", "for the hidden layers only"),
         ("(dims[i], dims[i + 1])\n", "(dims[i], dims[i + 1] if i < 2 else num_classes)\n", "wrong-return: with hidden_dims=[6, 7, 8], params['W3'] has shape (7, 4), expected (7, 8); with [7, 9] it is right", "dims = [input_dim] + hidden_dims"),
         ("caches, L = X, [], self.num_layers", "caches, L = X, [], 3", "crashed: with hidden_dims=[8], KeyError: 'W3'", "from self.num_layers"),
-        ("        h, caches", "        X = X + 1e-3 * np.random.randn(*X.shape)\n        h, caches", ", and other ones in each call", "Look for randomness in loss"),
+        ("        h, caches", "        X = X + 1e-3 * np.random.randn(*X.shape)\n        h, caches", ", and differ from call to call", "Look for randomness in loss"),
         (SCORES, SCORES.replace("test\":\n", "test\":\n            if self.use_dropout:\n                for i in range(1, L):\n                    X = relu_forward(affine_forward(X, self.params['W%d' % i], self.params['b%d' % i])[0])[0] * ARGUMENT\n                return affine_forward(X, self.params['W%d' % L], self.params['b%d' % L])[0]\n").replace("ARGUMENT", 'self.dropout_param["p"]'), "scaled-at-test: with dropout_keep_ratio=0.4, loss(X) multiplies each hidden layer by 0.4", "unchanged"),
     ],
 )  # fmt: skip
@@ -96,13 +96,13 @@ def test_a_convolutional_net_that_writes_out_its_layers_is_right() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "evidence", "mend"),
     [
-        ("a1 = np.maximum(z1, 0)", "a1 = z1", "wrong-output: the scores of loss(X) are as without the ReLU after the convolution", "The order is convolution, ReLU"),
-        ("a2 = z2 * (z2 > 0)", "a2 = z2", "are as without the ReLU after the first affine layer", "affine, ReLU, affine to the scores"),
+        ("a1 = np.maximum(z1, 0)", "a1 = z1", "wrong-output: the scores of loss(X) are those of a net without the ReLU after the convolution", "The order is convolution, ReLU"),
+        ("a2 = z2 * (z2 > 0)", "a2 = z2", "are those of a net without the ReLU after the first affine layer", "affine, ReLU, affine to the scores"),
         ("blocks.max(axis=(3, 5))", "blocks.mean(axis=(3, 5))", "have the mean of each window instead of its maximum", "2 x 2 max"),
-        ("cols @ W1.reshape", "cols @ W1[:, :, ::-1, ::-1].reshape", "are as of filters turned by half", ""),
-        (" + b1)", ")", "are as without b1", ""),
-        ("flat @ W2 + b2", "flat @ W2", "are as without b2", ""),
-        ("a2 @ W3 + b3", "a2 @ W3", "are as without b3", ""),
+        ("cols @ W1.reshape", "cols @ W1[:, :, ::-1, ::-1].reshape", "are those of filters rotated by 180 degrees", ""),
+        (" + b1)", ")", "are those of a net without b1", ""),
+        ("flat @ W2 + b2", "flat @ W2", "are those of a net without b2", ""),
+        ("a2 @ W3 + b3", "a2 @ W3", "are those of a net without b3", ""),
         ("num_filters * H * W // 4", "num_filters * H * W", "wrong-return: params['W2'] has shape (72, 7), expected (18, 7)", "give W2 the expected shape"),
     ],
 )  # fmt: skip
@@ -161,11 +161,11 @@ def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> No
     [
         ({ROWS: "            rows = slice(batch_size)\n"}, "wrong-batches: in all 200 steps, train gives the same 20 of 40 rows to", "draw the row numbers once"),
         ({"y=y[rows]": "y=y[:batch_size]"}, "rows that train gives to loss come with the label of another row", "y[rows]"),
-        ({MOVE: MOVE.replace("        self", "    self").replace("    for", "for")}, "the parameters have changed in 1 of its steps", "inside the loop"),
-        ({MOVE: f"            if it == 1: break\n{MOVE}"}, "the parameters have changed in 1 of its steps", "leave the loop only after the last"),
-        ({"self.params[key] -=": "w = self.params[key]; w = w -"}, "no parameter has changed", "write the new values back"),
-        ({"for key in self.params:\n": "for key in ('b1', 'b2'):\n"}, "W1 and W2 have not changed", "update every parameter"),
-        ({"-= learning_rate *": "-= learning_rate ** 3 *"}, "wrong-update: after 200 steps of train", "this step's batch"),
+        ({MOVE: MOVE.replace("        self", "    self").replace("    for", "for")}, "the parameters change in only 1 of them", "inside the loop"),
+        ({MOVE: f"            if it == 1: break\n{MOVE}"}, "the parameters change in only 1 of them", "leave the loop only after the last"),
+        ({"self.params[key] -=": "w = self.params[key]; w = w -"}, "no parameter changes", "write the new values back"),
+        ({"for key in self.params:\n": "for key in ('b1', 'b2'):\n"}, "but leave W1 and W2 as before", "update every parameter"),
+        ({"-= learning_rate *": "-= learning_rate ** 3 *"}, "wrong-update: 200 steps of train", "this step's batch"),
         ({"return self.loss(X).argmax(axis=1)": "return self.loss(X)"}, "what predict(X) returns has shape (50, 4), expected (50,)", "np.argmax"),
     ],
 )  # fmt: skip

@@ -340,4 +340,4 @@ def test_a_gradient_of_what_is_no_parameter_is_a_note() -> None:
     report = check(package(text, "cs231n-2018"), "cs231n-2018")
     assert report.ok, str(report)
     assert report.verdicts == {"parameter-names"}
-    assert "loss(X, y) returns gradients of dx too" in " ".join(str(report).split())
+    assert "loss(X, y) also returns gradients of dx" in " ".join(str(report).split())

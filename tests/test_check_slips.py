@@ -41,16 +41,16 @@ def told(report: Report) -> str:
         (AFFINE, f"{AFFINE}; out = out // 1", "the output is rounded down to whole numbers: at", FLOATS),
         (AFFINE, f"{AFFINE}; out = (3 * out).astype(int)", "elements are wrong, in an array of int", FLOATS),
         (RELU_BACK, "dx = np.zeros_like(x, dtype=int); dx[x > 0] = dout[x > 0]", "dx is cut to whole numbers, in an array of int", FLOATS),
-        (RELU, "out = np.max(x, 0)", "shape-changed: the output has the largest value of each column, as of np.max", "Write np.maximum(0, x)"),
+        (RELU, "out = np.max(x, 0)", "shape-changed: the output has the largest value of each column, as from np.max", "Write np.maximum(0, x)"),
         (RELU, "out = (x > 0) * 1; out *= x", "crashed: UFuncTypeError", "writes float64 into an array of int"),
         (AFFINE, "out = x.reshape(len(x), x.size / len(x)).dot(w) + b", "crashed: TypeError: 'float'", "divide with //"),
         (RELU, "out = np.maximum(x, 0); out[:len(x) / 2]", "crashed: TypeError: slice indices", "divide with //"),
         (RELU, "out = np.maximum(x, 0); out[len(x) / 2]", "crashed: IndexError", "divide with //"),
         ("logp[np.arange(N), y].sum()", "logp[np.arange(N), y * 1.0].sum()", "crashed: IndexError", "y.astype(int)"),
-        (SVM, "return margins.mean(), dsvm / N", "the loss is divided by the 5 classes too, not by the 7 rows alone", ""),
-        (SVM, "return margins.sum() / N, dsvm / dsvm.size", "dx is divided by the 5 classes too, not by the 7 rows", ""),
-        ("    dx /= N", "    dx /= x.size", "gradient-scaled: dx is divided by the 5 classes too", ""),
-        ("-logp[np.arange(N), y].sum() / N", "-logp[np.arange(N), y].sum() / x.size", "the loss is divided by the 5 classes too", ""),
+        (SVM, "return margins.mean(), dsvm / N", "the loss is divided by the 5 classes as well as by the 7 rows", ""),
+        (SVM, "return margins.sum() / N, dsvm / dsvm.size", "dx is divided by the 5 classes as well as by the 7 rows", ""),
+        ("    dx /= N", "    dx /= x.size", "gradient-scaled: dx is divided by the 5 classes as well as by the 7 rows", ""),
+        ("-logp[np.arange(N), y].sum() / N", "-logp[np.arange(N), y].sum() / x.size", "the loss is divided by the 5 classes as well as by the 7 rows", ""),
     ],
 )  # fmt: skip
 def test_a_slip_in_a_layer_is_told_by_its_cause(old: str, new: str, evidence: str, mend: str) -> None:
@@ -205,7 +205,7 @@ def test_classes_that_keep_their_mask_or_move_their_weights_are_right() -> None:
     [
         ({"self.mask": "Dropout.mask"}, "cache-of-another-layer: after two calls of Dropout.forward of two objects, Dropout.backward", "not in a global variable, a class attribute"),
         ({"np.random.rand(*x.shape)": "np.random.rand(x.shape)"}, "crashed: TypeError: 'tuple' object", "with a star"),
-        ({"        dx = dout @ self.W.T\n": "", "return dx": "return dout @ self.W.T"}, "wrong-gradient: dx is taken with weights that have been moved already", "Derive this"),
+        ({"        dx = dout @ self.W.T\n": "", "return dx": "return dout @ self.W.T"}, "wrong-gradient: dx is computed with weights that have already been updated", "Derive this"),
     ],
 )  # fmt: skip
 def test_a_slip_in_a_class_is_told(changes: dict[str, str], evidence: str, mend: str) -> None:

@@ -85,11 +85,11 @@ def _active(subject: Subject, trained: list[DropoutCall], tests: dict[float, Dro
         if lost:
             subject.report("active-at-test", f"with p = {p} and mode 'test', {lost} of {call.x.size} outputs are zero")
         elif not call.uniform:
-            subject.report("values-changed", f"in test mode the output is no multiple of the input: {_pair(call)}")
+            subject.report("values-changed", f"in test mode the output is not a multiple of the input: {_pair(call)}")
     if any((~call.kept).any() for call in trained):
         return True
     if _one_factor(subject, trained):
-        message = f"with p = {RATES[0]} and mode 'train', no output of {trained[0].x.size} is zero"
+        message = f"with p = {RATES[0]} and mode 'train', none of {trained[0].x.size} outputs is zero"
         subject.report("inactive-in-training", message)
     return False
 
@@ -117,7 +117,7 @@ def _shared(subject: Subject, calls: list[DropoutCall]) -> bool:
     what = min(drawn, key=lambda what: drawn[what] / len(lines[what]), default="")
     if not what or drawn[what] == len(lines[what]) or sum(drawn.values()) == len(drawn):
         return False  # each has its own draw, or each call keeps all or nothing
-    message = f"only {drawn[what]} of {len(lines[what])} {what} differ; the others lose the same as one of these"
+    message = f"only {drawn[what]} of {len(lines[what])} {what} have different masks; the others repeat one of these"
     whole = {
         "rows": f"all {SHAPE[0]} rows of the batch lose the same columns",
         "columns": "each row is kept or dropped as a whole",
@@ -130,8 +130,7 @@ def _repeated(subject: Subject, calls: Calls) -> bool:
     """Whether different inputs get the same mask."""
     same = all((group[0].kept == other.kept).all() for group in calls.values() for other in group[1:])
     if same:
-        size = SHAPE[0] * SHAPE[1]
-        message = f"{CALLS} calls with different inputs and no seed dropped exactly the same of {size} elements"
+        message = f"{CALLS} calls with different inputs and no seed dropped exactly the same elements"
         subject.report("same-mask-every-call", message)
     return same
 
@@ -150,7 +149,7 @@ def _independent(subject: Subject, calls: list[DropoutCall]) -> None:
     x = inputs(subject)
     first, second = (call_dropout(subject, RATES[0], "train", x).kept for _ in range(2))
     if (first == second).all():
-        message = "two calls with the same input drop the same units, with others they do not"
+        message = "two calls with the same input drop the same units; calls with different inputs do not"
         subject.report("mask-depends-on-input", message)
 
 
@@ -173,7 +172,7 @@ def _rates(subject: Subject, calls: Calls, repeated: bool) -> None:
     below = [{p: (1 + math.erf(abs(p - one) / math.sqrt(2))) / 2 for p in RATES} for one in (0, 1)]
     of = [{p: kept[p].mean() for p in RATES}, {p: 1 - kept[p].mean() for p in RATES}]
     normal = any(all(abs(share[p] - less[p]) < 0.03 for p in RATES) for share in of for less in below)
-    why = ": as many as where np.random.randn, whose numbers are normal, stands for np.random.rand" if normal else ""
+    why = ": as many as with np.random.randn, whose numbers are normal, in place of np.random.rand" if normal else ""
     subject.report("wrong-rate", f"{evidence}; expected {expected}{why}")
 
 
@@ -186,7 +185,7 @@ def _contradiction(subject: Subject, evidence: str, behavior: str) -> None:
         doubt = f"{convention.contrary} says the opposite as well" if convention.contrary else ""
         if convention.course == "nndl" and not doubt:
             doubt = f"in the dialect {fitting} it would be right"
-        doubt = f"; {doubt}: is it the right dialect?" if doubt else ""
+        doubt = f"; {doubt}: is this the right dialect?" if doubt else ""
         subject.report("keep-and-drop-swapped", f"{says}; {evidence}{doubt}")
         return
     subject.report(
@@ -204,9 +203,9 @@ def _one_factor(subject: Subject, calls: list[DropoutCall]) -> bool:
         return True
     worst = int(np.argmax(np.abs(np.where(call.kept, call.ratio - call.scale, 0))))
     ratio = call.ratio[call.kept]
-    values = f"values from {ratio.min():.4g} to {ratio.max():.4g} where it is not zero, instead of one"
+    message = f"with p = {call.p}, out / x ranges from {ratio.min():.4g} to {ratio.max():.4g} where it is not zero"
     example = f"x = {call.x.flat[worst]:.4f} became {call.out.flat[worst]:.4f}"
-    subject.report("values-changed", f"with p = {call.p}, out / x takes {values}", example=example)
+    subject.report("values-changed", f"{message}, instead of being constant", example=example)
     return False
 
 
@@ -234,12 +233,12 @@ def _scales(subject: Subject, calls: Calls, tests: dict[float, DropoutCall], fra
         if not _same(test, ones):
             subject.report("scaled-at-test", f"{at_test} 1, since training scales already")
     elif test and _same(test, keep):
-        message = f"training leaves what is kept as it is, the test output is x times {_list(keep)}"
+        message = f"in training what is kept is not scaled; at test the output is x times {_list(keep)}"
         subject.report("classic-scaling", message)
     elif test and _same(test, {p: 1 - q for p, q in keep.items()}):
         subject.report("scaled-by-wrong-probability", f"{at_test} {_list(keep)}")
     else:
-        mean = f"the mean of the output in training is {_list(keep)} of that of the input"
+        mean = f"in training the mean of the output is {_list(keep)} times that of the input"
         subject.report("not-scaled-in-training", f"{kept_by} 1 {rates}, expected {_list(inverted)}: {mean}")
         if not _same(test, ones):
             subject.report("scaled-at-test", f"{at_test} 1")
@@ -292,9 +291,8 @@ def _dtypes(subject: Subject, from_double: np.dtype[Any], tests: bool) -> None:
 
 
 def _pair(call: DropoutCall) -> str:
-    kept = np.argwhere(call.kept)
-    index = tuple(kept[0]) if len(kept) else (0, 0)
-    return f"x = {call.x[index]:.4f} became {call.out[index]:.4f}"
+    first = int(np.argmax(call.kept))
+    return f"x = {call.x.flat[first]:.4f} became {call.out.flat[first]:.4f}"
 
 
 def _same(first: ByRate, second: ByRate) -> bool:

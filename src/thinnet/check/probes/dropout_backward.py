@@ -21,25 +21,23 @@ def check_backward(subject: Subject) -> None:
         param: dict[str, Any] = {}
         call = call_dropout(subject, p, "train", param=param)
         if call.kept.all() or not call.kept.any() or not call.uniform:
-            message = "forward does not multiply by a mask, so that there is no mask to compare with"
-            raise subject.stop("not-checked", message)
+            raise subject.stop("not-checked", "forward does not multiply by a mask, so there is none to compare with")
         # Like a call for the next layer, which is another object of a class; its mask must not be used.
         other_p, other_param = (sum(RATES) - p, {}) if subject.of_class else (p, param)
         later = call_dropout(subject, other_p, "train", param=other_param)
         dout = inputs(subject)
         (dx, draw), (again, other) = ((_gradient(subject, dout, call), np.random.random()) for _ in range(2))
         if draw == other:
-            message = "backward sets the seed of NumPy's generator, so that forward drops the same units each time"
+            message = "backward sets the seed of NumPy's generator, so forward drops the same units each time"
             subject.report("same-mask-every-call", message)
         if not close(dx, dout * call.ratio) and subject.is_half_precision("dx", dx, dout * call.ratio):
             return
         with np.errstate(all="ignore"):
             ratio = dx / dout
         if not close(later.ratio, call.ratio) and close(dx, dout * later.ratio):
-            of_two = "of two objects," if subject.of_class else "with one dropout_param, as by a net of two layers,"
-            calls = f"after two calls of {FORWARD} {of_two}"
-            message = f"{calls} {BACKWARD} with the cache of the first has the mask of the second"
-            raise subject.stop("cache-of-another-layer", message)
+            of_two = "of two objects," if subject.of_class else "with one dropout_param, as in a net of two layers,"
+            message = f"{BACKWARD} with the cache of the first uses the mask of the second"
+            raise subject.stop("cache-of-another-layer", f"after two calls of {FORWARD} {of_two} {message}")
         if _is_right(subject, call, ratio) and not np.allclose(dx, again):
             subject.report("cache-changed", "a second call with the same cache gives another gradient")
     if not subject.findings:
@@ -85,8 +83,8 @@ def _is_right(subject: Subject, call: DropoutCall, ratio: FloatArray) -> bool:
 def _is_scaled_right(subject: Subject, call: DropoutCall, ratio: FloatArray) -> bool:
     scale = float(np.median(ratio))
     if not np.allclose(ratio, scale, rtol=1e-4):
-        spread = f"{ratio.min():.4g} to {ratio.max():.4g}"
-        subject.report("wrong-gradient", f"dx / dout is {spread} where it is not zero, instead of {call.scale:.4g}")
+        ranges = f"dx / dout ranges from {ratio.min():.4g} to {ratio.max():.4g} where it is not zero"
+        subject.report("wrong-gradient", f"{ranges}, expected {call.scale:.4g}")
     elif not np.isclose(scale, call.scale, rtol=1e-4):
         evidence = f"with p = {call.p}, forward multiplies what it keeps by {call.scale:.4g}, backward by {scale:.4g}"
         reference = subject.functions.get("__unscaled_backward__") and np.isclose(scale, 1)
@@ -104,8 +102,8 @@ def _zeros(subject: Subject) -> None:
     _, cache = subject.pair(FORWARD, x, {"p": 0.5, "mode": "train"})
     dx = np.asarray(subject.call(BACKWARD, np.ones_like(x), cache))
     if dx.shape == x.shape and dx[:, 1::2].any() and not dx[:, ::2].any():
-        message = f"where x is 0, backward lets none of {x[:, ::2].size} gradients through: its mask comes from values"
-        subject.report("mask-depends-on-input", message)
+        message = f"where x is 0, backward lets none of {x[:, ::2].size} gradients through"
+        subject.report("mask-depends-on-input", f"{message}: its mask comes from values, not from forward's mask")
 
 
 def _test_mode(subject: Subject) -> None:

@@ -3,8 +3,9 @@
 import numpy as np
 
 from thinnet.check.chance import unlikely
-from thinnet.check.probes.dropout_calls import BACKWARD, RATES, DropoutCall, call_dropout, inputs
+from thinnet.check.probes.dropout_calls import BACKWARD, RATES, SHAPE, DropoutCall, call_dropout, inputs
 from thinnet.check.subject import Subject
+from thinnet.typing import BoolArray
 
 TALL: tuple[tuple[int, ...], ...] = ((6, 6, 6), (5, 5, 5, 5))  # equal sizes, so that a smaller mask can broadcast
 ONE = (1, 50)
@@ -14,23 +15,22 @@ MORE = 10  # more calls, if the first ones drop equally many
 
 def check_counts(subject: Subject, calls: dict[float, list[DropoutCall]]) -> None:
     """The number dropped must vary by column, by row and in total; that it does not has a chance below 10⁻¹⁵."""
-    groups = [call.kept for group in calls.values() for call in group]
+    first = {p: group[0].kept for p, group in calls.items()}
+
+    def counts(of: dict[float, BoolArray]) -> str:
+        """How many elements are dropped of each of these."""
+        return " and ".join(f"{(~kept).sum()} of {kept.size} elements with p = {p}" for p, kept in of.items())
+
     for axis, what in ((0, "columns"), (1, "rows")):
-        counts = [kept.sum(axis=axis) for kept in groups]
-        if all(np.ptp(count) == 0 for count in counts):
-            size = groups[0].shape[axis]
-            dropped = {p: size - int(group[0].kept.sum(axis=axis)[0]) for p, group in calls.items()}
-            message = f"of the {size} elements in each of {len(counts[0])} {what} exactly "
-            message += ", ".join(f"{count} with p = {p}" for p, count in dropped.items()) + " are dropped"
-            subject.report("exact-count", message)
+        if not any(np.ptp(call.kept.sum(axis=axis)) for group in calls.values() for call in group):
+            one = counts({p: kept.take([0], 1 - axis) for p, kept in first.items()})
+            subject.report("exact-count", f"each of {SHAPE[1 - axis]} {what} loses exactly {one}")
             return
-    if any(len({int(call.kept.sum()) for call in group}) > 1 for group in calls.values()):
+    totals = {p: kept.sum() for p, kept in first.items()}
+    if any(call.kept.sum() != totals[p] for p, group in calls.items() for call in group):
         return
-    totals = {p: int(group[0].kept.sum()) for p, group in calls.items()}
-    if all(int(call_dropout(subject, p, "train").kept.sum()) == totals[p] for p in RATES for _ in range(MORE)):
-        size = groups[0].size
-        message = ", ".join(f"{size - total} of {size} with p = {p}" for p, total in totals.items())
-        message = f"each of {MORE + len(calls[RATES[0]])} calls drops exactly {message}"
+    if all(call_dropout(subject, p, "train").kept.sum() == totals[p] for p in RATES for _ in range(MORE)):
+        message = f"each of {MORE + len(calls[RATES[0]])} calls drops exactly {counts(first)}"
         subject.report("exact-count", message, severity="note")  # hardly noticeable, unless the batch is very small
 
 
@@ -65,7 +65,7 @@ def check_more_dimensions(subject: Subject, backward: bool = False) -> None:
             if not why and np.shape(dx) != shape:
                 why = f"dx has shape {np.shape(dx)}, expected that of dout"
             if not why and not np.array_equal(np.asarray(dx) != 0, call.kept):
-                why = "backward lets other elements through than forward kept"
+                why = "backward does not let through the elements that forward kept"
         elif not why and 0 < call.kept.mean() < 1:
             first = [np.take(call.kept, [0], axis=axis) for axis in range(len(shape))]
             same = [axis for axis, kept in enumerate(first) if (call.kept == kept).all()]

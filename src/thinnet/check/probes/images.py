@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative
-from thinnet.check.probes.layers import agrees, check_gradients, check_output, wrong_sums
+from thinnet.check.findings import Finding
+from thinnet.check.probes.layers import agrees, check_gradients, check_output, right_results, wrong_sums
 from thinnet.check.subject import Stop, Subject
-from thinnet.layers import conv_backward, conv_forward, max_pool_backward, max_pool_forward
-from thinnet.layers.conv import ConvCache, from_windows, windows
+from thinnet.layers import conv_backward, conv_forward, max_pool_forward
+from thinnet.layers.conv import ConvCache, from_windows, pad, windows
 from thinnet.typing import AnyArray, FloatArray
 
 CONV, POOL = "conv_forward_naive", "max_pool_forward_naive"
@@ -19,8 +20,8 @@ OBLONG = (2, 2, 5, 6), (3, 2, 3, 2)  # images and filters that are not square
 # The errors of code that refuses such filters.
 REFUSED = re.compile(r"^AssertionError|^\w+: .*square|line \d+: .*\braise\b")
 STEPS = ((1, 1), (2, 2))  # stride and padding; the sizes below divide without remainder, as in the courses
+ROTATED = "rotated by 180 degrees"
 POOLS = (((4, 6), (2, 2), 2), ((5, 6), (2, 3), 3))  # images, windows and stride, without overlap
-GRADIENTS = ("dx", "dw", "db")
 Known = list[Alternative]
 
 
@@ -68,9 +69,7 @@ def _output(subject: Subject, inputs: tuple[FloatArray, FloatArray, FloatArray],
 
 def _check_oblong(subject: Subject, probe: Callable[..., None], *inputs: Any) -> None:
     """Height and width must not be swapped, which only non-square filters show; some code refuses these."""
-    probed = replace(subject, findings=[])
-    probed.run(probe, probed, *inputs)
-    found = next(iter(probed.findings), None)
+    found = _first_finding(subject, probe, *inputs)
     if found and found.severity == "fault" and not REFUSED.search(found.evidence):
         size = " x ".join(map(str, OBLONG[1][2:]))
         subject.report("height-and-width-exchanged", f"with filters of {size}: {found.evidence}")
@@ -90,11 +89,11 @@ def _known_outputs(x: FloatArray, w: FloatArray, b: FloatArray, stride: int, pad
     (P, Q), less = right.shape[2:], (x.shape[2] - w.shape[2]) // stride + 1
     found: Known = [
         (_conv(x, w, b, stride, 0), "padding-ignored", "is that of the images without padding"),
-        (_conv(x, w[:, :, ::-1, ::-1], b, stride, padding), "filter-flipped", "is that of filters turned"),
+        (_conv(x, w[:, :, ::-1, ::-1], b, stride, padding), "filter-flipped", f"is that of filters {ROTATED}"),
         (_conv(x, w.swapaxes(2, 3), b, stride, padding), "filter-flipped", "is that of filters transposed"),
         (right[:, :, :less, : Q - P + less], "shape-changed", "has the size of one without padding"),
         (right - b[:, None, None], "wrong-output", "lacks the bias"),
-        (right + b[:, None, None], "wrong-output", "has the bias once for each channel"),
+        (right + b[:, None, None], "wrong-output", "has the bias added once for each channel"),
         (_conv(x[:, :1], w[:, :1], b, stride, padding), "wrong-output", "is that of the first channel"),
         (_conv(x[:, -1:], w[:, -1:], b, stride, padding), "wrong-output", "is that of the last channel"),
     ]
@@ -119,35 +118,33 @@ def check_conv_backward(subject: Subject) -> None:
     """dx, dw and db, with each stride and padding; a fault only without padding is just a note."""
     x, w, b = _conv_inputs(subject)
     for stride, padding in _steps(subject, (x, w, b)):
-        out, cache = conv_forward(x, w, b, stride=stride, padding=padding)
-        dout = subject.rng.normal(size=out.shape)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": stride, "pad": padding}}
-        expected = dict(zip(GRADIENTS, conv_backward(dout, cache), strict=True))
-        known = _known_gradients(cache, dout, expected)
+        out, dout, expected = right_results(subject, arguments)
+        known = _known_gradients(ConvCache(pad(x, padding), w, stride, padding), dout, expected)
         check_gradients(subject, arguments, out, dout, expected, known)
     subject.when = ""
     if not subject.has_fault:
         x, w = map(subject.rng.normal, (0, 0), (1, 1), OBLONG)
         arguments = {"x": x, "w": w, "b": b[:3], "param": {"stride": 2, "pad": 1}}
-        out, cache = conv_forward(x, w, b[:3], stride=2, padding=1)
-        dout = subject.rng.normal(size=out.shape)
-        expected = dict(zip(GRADIENTS, conv_backward(dout, cache), strict=True))
-        _check_oblong(subject, check_gradients, arguments, out, dout, expected, {})
+        _check_oblong(subject, check_gradients, arguments, *right_results(subject, arguments), {})
     if not subject.findings:
         x, w, b = _conv_inputs(subject)
         arguments = {"x": x, "w": w, "b": b, "param": {"stride": 1, "pad": 0}}
-        _remark(subject, "wrong-without-padding", "with pad = 0", conv_forward(x, w, b), conv_backward, arguments)
+        _remark(subject, "wrong-without-padding", "with pad = 0", arguments)
 
 
-def _remark(subject: Subject, verdict: str, when: str, right: Any, backward: Any, arguments: dict[str, Any]) -> None:
+def _first_finding(subject: Subject, probe: Callable[..., None], *inputs: Any) -> Finding | None:
+    """What a probe finds first, without reporting it."""
+    probed = replace(subject, findings=[])
+    probed.run(probe, probed, *inputs)
+    return next(iter(probed.findings), None)
+
+
+def _remark(subject: Subject, verdict: str, when: str, arguments: dict[str, Any]) -> None:
     """Report wrong gradients in a case that the courses do not require, as a note."""
     subject.when = ""
-    (out, cache), probed = right, replace(subject, findings=[])
-    dout = subject.rng.normal(size=out.shape)
-    gradients = backward(dout, cache)
-    expected = dict(zip(GRADIENTS, gradients if isinstance(gradients, tuple) else [gradients], strict=False))
-    probed.run(check_gradients, probed, arguments, out, dout, expected, {})
-    for found in (found for found in probed.findings[:1] if found.verdict != "not-checked"):
+    found = _first_finding(subject, check_gradients, arguments, *right_results(subject, arguments), {})
+    if found and found.verdict != "not-checked":
         subject.report(verdict, f"{when} {found.evidence}", severity="note")
 
 
@@ -157,24 +154,24 @@ def _known_gradients(cache: ConvCache, dout: FloatArray, expected: dict[str, Flo
     middle = (..., slice(padding, padding + H), slice(padding, padding + W))
     dwindows = np.einsum("nfpq,fckl->ncpqkl", dout, w)
     whole = from_windows(dwindows, shape, stride)
-    turned = conv_backward(dout, cache._replace(w=w[:, :, ::-1, ::-1]))[0]
+    rotated = conv_backward(dout, cache._replace(w=w[:, :, ::-1, ::-1]))[0]
     last = np.einsum("npq,ckl->ncpqkl", dout[:, -1], w[-1])
     others = [k for k in range(2 * padding + 1) if k != padding]
-    description = "holds the last window on each place instead of the sum"
+    description = "holds the last window at each place instead of the sum"
     dx = [
         (whole, "padding-not-removed", "is that of the padded images"),
         *((whole[:, :, k : k + H, k : k + W], "padding-not-removed", "is cut out of the wrong place") for k in others),
         (whole[:, :, 1:-1, 1:-1], "padding-not-removed", f"is cut by 1 on each side, where pad is {padding}"),
-        (turned, "filter-flipped", "is that of filters turned"),
+        (rotated, "filter-flipped", f"is that of filters {ROTATED}"),
         (_overwritten(dwindows, shape, stride)[middle], "windows-not-added", description),
         (_overwritten(last, shape, stride)[middle], "windows-not-added", description),
         (from_windows(last, shape, stride)[middle], "wrong-gradient", "is that of the last filter"),
     ]
     near = windows(cache.padded, w.shape[2:], 1)[:, :, : dout.shape[2], : dout.shape[3]]
     seen = windows(cache.padded, w.shape[2:], stride)
-    last_place = "holds the last place instead of the sum over all"
+    last_place = "is that of the last place instead of the sum over all"
     dw = [
-        (expected["dw"][:, :, ::-1, ::-1], "filter-flipped", "is turned"),
+        (expected["dw"][:, :, ::-1, ::-1], "filter-flipped", f"is {ROTATED}"),
         (np.einsum("nf,nckl->fckl", dout[..., -1, -1], seen[:, :, -1, -1]), "windows-not-added", last_place),
         (np.einsum("f,ckl->fckl", dout[-1, :, -1, -1], seen[-1, :, -1, -1]), "windows-not-added", last_place),
     ]
@@ -227,7 +224,7 @@ def check_max_pool_forward(subject: Subject) -> None:
             (of_stride, "wrong-output", "is that of windows of stride x stride"),
             (seen.mean(axis=(4, 5)), "wrong-output", "is the mean of each window"),
             (seen.min(axis=(4, 5)), "wrong-output", "is the smallest of each window"),
-            (np.maximum(right, 0), "wrong-output", "is never below zero: the search starts from there"),
+            (np.maximum(right, 0), "wrong-output", "is never below zero: the search for the maximum starts from 0"),
             (np.abs(seen).max(axis=(4, 5)), "wrong-output", "is the largest magnitude of each window"),
         ]
         for step in (1, *size):
@@ -241,22 +238,20 @@ def check_max_pool_forward(subject: Subject) -> None:
 def check_max_pool_backward(subject: Subject) -> None:
     """dout at the maximum of each window; then several equal maxima; then overlapping windows, as a note."""
     for shape, size, stride in _pools(subject):
-        x, param = subject.rng.normal(size=(2, 3, *shape)), _param(size, stride)
-        out, cache = max_pool_forward(x, **param)
-        dout = subject.rng.normal(size=out.shape)
+        arguments: dict[str, Any] = {"x": subject.rng.normal(size=(2, 3, *shape)), "param": _param(size, stride)}
+        out, dout, expected = right_results(subject, arguments)
         everywhere = np.broadcast_to(dout[..., None, None], (*dout.shape, *size))
-        dx = max_pool_backward(dout, cache)
+        x, dx = arguments["x"], expected["dx"]
         known = (
             (from_windows(everywhere, x.shape, stride), "wrong-gradient", "is spread over the whole window"),
             ((dx != 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
             (dx * x, "wrong-gradient", "is multiplied by x"),
         )
-        check_gradients(subject, {"x": x, "param": param}, out, dout, {"dx": dx}, {"dx": known})
+        check_gradients(subject, arguments, out, dout, expected, {"dx": known})
     if not subject.findings:
         _ties(subject)
-        x, param = subject.rng.normal(size=(2, 3, 5, 6)), _param((3, 2), 1)
-        right, arguments = max_pool_forward(x, **param), {"x": x, "param": param}
-        _remark(subject, "windows-not-added", "with windows that overlap", right, max_pool_backward, arguments)
+        arguments = {"x": subject.rng.normal(size=(2, 3, 5, 6)), "param": _param((3, 2), 1)}
+        _remark(subject, "windows-not-added", "with windows that overlap", arguments)
 
 
 def _ties(subject: Subject) -> None:
@@ -275,9 +270,9 @@ def _ties(subject: Subject) -> None:
     if agrees(sums, dout):
         return
     if agrees(got, largest * dout[..., None, None]):
-        subject.report("ties-get-all", "where a window has several equal maxima, each of them has the whole of dout")
+        subject.report("ties-get-all", "where a window has several equal maxima, each of them gets all of dout")
         return
     tied = largest.sum(axis=(4, 5)) > 1
     verdict = "tied-maximum-lost" if np.all(sums[tied] == 0) else "wrong-gradient"
-    message = f"of several equal maxima: their gradients sum to {sums[tied][0]:.4g}, expected {dout[tied][0]:.4g}"
+    message = f"the gradients of several equal maxima sum to {sums[tied][0]:.4g}, expected {dout[tied][0]:.4g}"
     subject.report(verdict, message)

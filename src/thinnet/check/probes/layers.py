@@ -1,13 +1,16 @@
 """Affine layers and activations: outputs and gradients against the formulas."""
 
+import copy
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from thinnet.check.call_recorder import right_layers
 from thinnet.check.class_calls import Returned
 from thinnet.check.compare import Alternative, Alternatives, close, difference
 from thinnet.check.subject import UNKNOWN, Stop, Subject, describe
@@ -20,6 +23,7 @@ from thinnet.typing import AnyArray, FloatArray
 Arguments = dict[str, Any]  # of forward; dx is the gradient of x, and so on
 Gradients = Mapping[str, AnyArray]
 Known = Mapping[str, Alternatives]  # wrong gradients, by the right one's name
+VECTORS = {"db", "dgamma", "dbeta"}
 
 
 def check_output(
@@ -32,6 +36,17 @@ def check_output(
         subject.report(wrong.of_output, wrong.message)
     if array.dtype == np.float32:
         subject.report("dtype-changed", f"for arguments of float64 {what} is in float32", severity="note")
+
+
+def right_results(subject: Subject, arguments: Arguments) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
+    """The output of a right forward pass, a random gradient `dout` of it, and the right gradients of the arguments."""
+    right = right_layers(subject.convention.means)
+    out, cache = right[subject.forward](*copy.deepcopy([*arguments.values()]))
+    dout = subject.rng.normal(size=out.shape)
+    gradients = right[subject.own](dout, cache)
+    in_order = gradients if isinstance(gradients, tuple) else (gradients,)
+    named = {f"d{name}": gradient for name, gradient in zip(arguments, in_order, strict=False)}
+    return out, dout, {key: value.ravel() if key in VECTORS else value for key, value in named.items()}
 
 
 def check_gradients(
@@ -48,27 +63,26 @@ def check_gradients(
     _check_cache(subject, arguments, dout, cache, expected)
     result = _backward(subject, dout, cache, forward_right)
     values = _values(result)
-    alone = len(expected) == 1 and len(values) == 1 and not subject.of_class
-    if alone and isinstance(result, (tuple, list)) and values is result:
+    if values is result and len(values) == len(expected) == 1 and not subject.of_class:
         raise subject.stop("wrong-return", f"{name} must return dx alone, got {describe(result)}")
     if len(values) != len(expected):
         raise subject.stop("wrong-return", f"{name} must return {', '.join(expected)}, got {describe(values)}")
     returned = dict(zip(expected, _in_order(subject, values, expected), strict=True))
-    for key in {"db", "dgamma", "dbeta"} & set(expected):
+    for key in VECTORS & set(expected):
         size, shape = expected[key].size, getattr(returned[key], "shape", ())
         if isinstance(returned[key], np.matrix):
             continue
         if max(shape, default=0) == size == math.prod(shape) and shape != (size, 1):  # (1, M) is fine: it broadcasts
             returned[key] = np.asarray(returned[key]).reshape(expected[key].shape)
     averaged = _averaged(subject, returned, expected, batch)
-    wrong: dict[tuple[str, Severity | None], list[str]] = {}  # all messages of each verdict
+    wrong: dict[tuple[str, Severity | None], list[str]] = defaultdict(list)  # all messages of each verdict
     for key, value in returned.items():
         if value is UNKNOWN:
-            wrong.setdefault(("not-checked", None), []).append(f"{key} is not found under a usual name")
+            wrong["not-checked", None].append(f"{key} is not found under a usual name")
             continue
         if value is None:
-            how = "is neither returned nor left in an attribute" if subject.of_class else "is None"
-            wrong.setdefault(("unimplemented", None), []).append(f"{key} {how}")
+            how = "is neither returned nor stored in an attribute" if subject.of_class else "is None"
+            wrong["unimplemented", None].append(f"{key} {how}")
             continue
         array = subject.plain_array(name, value, key)
         differs = difference(key, array, expected[key], known.get(key, ()), batch)
@@ -82,12 +96,11 @@ def check_gradients(
         if fits and forward_right:
             continue
         if fits:
-            wrong.setdefault(("not-checked", None), []).append(f"{key} fits forward as it is, which is wrong")
+            wrong["not-checked", None].append(f"{key} matches forward, which is itself wrong")
         elif forward_right or differs.verdict:
-            severity: Severity | None = "note" if key in averaged else None
-            wrong.setdefault((differs.of_gradient, severity), []).append(differs.message)
+            wrong[differs.of_gradient, "note" if key in averaged else None].append(differs.message)
         else:
-            wrong.setdefault(("not-checked", None), []).append(f"{key} cannot be judged while forward is wrong")
+            wrong["not-checked", None].append(f"{key} cannot be judged while forward is wrong")
     for (verdict, graded), messages in wrong.items():
         subject.report(verdict, "; ".join(messages), severity=graded)
     if forward_right and not wrong:
@@ -119,7 +132,7 @@ def _backward(subject: Subject, dout: FloatArray, cache: Any, forward_right: boo
         why = subject.findings.pop().evidence
         if not forward_right:
             raise subject.stop("not-checked", f"it cannot be judged while forward is wrong: {why}") from None
-        message = f"{subject.forward} leaves None in the cache, with which {subject.own} stops"
+        message = f"{subject.forward} leaves None in the cache, so {subject.own} stops"
         raise subject.stop("wrong-return", message) from None
 
 
@@ -152,9 +165,9 @@ def _check_cache(subject: Subject, arguments: Arguments, dout: FloatArray, cache
     if not right(given[0] if kept[0] is cache else (*given, *kept[len(given) :])):
         return
     names, shapes = " and ".join(key for key, *_ in others), [[*map(np.shape, one[1:])] for one in others]
-    how = next((f"of shape {new} instead of {old}" for old, new in shapes if new != old), "with other values")
-    message = f"{subject.forward} leaves in the cache another {names} than it was given, {how}"
-    raise subject.stop("wrong-return", f"{message}; with {names} itself {subject.own} is right")
+    how = next((f"shape {new} instead of {old}" for old, new in shapes if new != old), "other values")
+    message = f"{subject.forward} does not keep {names} as given: its cache has {how}"
+    raise subject.stop("wrong-return", f"{message}; with {names} as given, {subject.own} is right")
 
 
 def _in_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> Sequence[Any]:
@@ -164,7 +177,7 @@ def _in_order(subject: Subject, values: Sequence[Any], expected: Gradients) -> S
         same = all(isinstance(value, np.ndarray) and agrees(value, right) for value, right in pairs)
         if same and order != tuple(expected):
             if isinstance(values, Returned):
-                message = f"it returns {', '.join(order)}, where the courses have {', '.join(expected)}"
+                message = f"it returns {', '.join(order)}; the courses return {', '.join(expected)}"
                 subject.report("another-order", message)
                 return [values[order.index(key)] for key in expected]
             message = f"{subject.own} must return {', '.join(expected)} in this order, got {', '.join(order)}"
@@ -214,8 +227,8 @@ def _shapes(subject: Subject, *shapes: tuple[int, ...]) -> Iterator[tuple[int, .
 
 def _affine_inputs(subject: Subject) -> Iterator[tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
     """Inputs of several shapes, since the courses' layers flatten them."""
-    rng, flat = subject.rng, ((4, 6),)
-    for shape in _shapes(subject, *(flat if subject.of_class else ((4, 2, 3), *flat, (4, 1, 2, 3)))):
+    rng = subject.rng
+    for shape in _shapes(subject, *([(4, 6)] if subject.of_class else [(4, 2, 3), (4, 6), (4, 1, 2, 3)])):
         yield rng.normal(size=shape), rng.normal(size=(6, 5)), rng.normal(size=5), rng.normal(size=(4, 5))
 
 
@@ -226,10 +239,9 @@ def check_affine_forward(subject: Subject) -> None:
         out, _ = subject.pair("affine_forward", x, w, b)
         mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
         orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
+        added = "has the bias added to w, x.dot(w + b), instead of to the product"
         known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
-        known.append(
-            (rows @ (w + b), "wrong-output", "has the bias added to w, x.dot(w + b), instead of to the product")
-        )
+        known += [(rows @ (w + b), "wrong-output", added)]
         known += [(other @ w + b, "wrong-output", mixed) for other in orders]
         check_output(subject, out, rows @ w + b, known)
 
@@ -254,7 +266,7 @@ def check_affine_backward(subject: Subject) -> None:
 def _known_dx(turned: Alternative, right: FloatArray, step: FloatArray, got: AnyArray) -> list[Alternative]:
     """Known wrong values of an affine layer's dx: in another order, or from weights that have already been updated."""
     rate = float(np.sum((right - got) * step) / np.sum(step * step))
-    moved = "is taken with weights that have been moved already: compute it before the step"
+    moved = "is computed with weights that have already been updated: compute it before the step"
     return [turned, (right - rate * step, "wrong-gradient", moved)]
 
 
@@ -282,7 +294,7 @@ def check_relu_forward(subject: Subject) -> None:
             (np.abs(x), "wrong-output", "is the absolute value"),
             ((x > 0) * 1.0, "wrong-output", "is one where x is positive, rather than x"),
             (np.minimum(x, 0), "wrong-output", "is the smaller of x and 0"),
-            (x.max(axis=0), "shape-changed", "has the largest value of each column, as of np.max(x, 0)"),
+            (x.max(axis=0), "shape-changed", "has the largest value of each column, as from np.max(x, 0)"),
             (np.asarray(x.max()), "shape-changed", "is the largest value of all"),
         ]
         for a in (0.01, 0.1, 0.2, 1):
@@ -297,11 +309,11 @@ def check_relu_backward(subject: Subject) -> None:
         known = (
             (dout, "wrong-gradient", "lets everything through, even where x is negative"),
             ((x > 0) * 1.0, "wrong-gradient", "lacks the factor dout"),
-            (dout * (x < 0), "wrong-gradient", "is let through where x is negative, and stopped where positive"),
+            (dout * (x < 0), "wrong-gradient", "lets dout through where x is negative instead of where it is positive"),
             (dout * (dout > 0), "wrong-gradient", "is masked by the sign of dout instead of that of x"),
             (np.maximum(x, 0) * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
             (x * dout, "wrong-gradient", "is multiplied by x instead of by 1"),
-            (np.maximum(x, 0), "wrong-gradient", "is the output of forward, without the factor dout"),
+            (np.maximum(x, 0), "wrong-gradient", "is the output of forward instead of dout times its slope"),
         )
         check_gradients(subject, {"x": x}, np.maximum(x, 0), dout, {"dx": (x > 0) * dout}, {"dx": known})
 
@@ -333,7 +345,7 @@ def check_smooth_backward(subject: Subject) -> None:
     out = output(x)
     known = (
         (slope(out), "wrong-gradient", "lacks the factor dout"),
-        (dout * slope(x), "wrong-gradient", "has x where the output is meant"),
+        (dout * slope(x), "wrong-gradient", "has x in place of the output"),
         (dout * out, "wrong-gradient", "is dout times the output"),
     )
     check_gradients(subject, {"x": x}, out, dout, {"dx": dout * slope(out)}, {"dx": known})

@@ -15,7 +15,7 @@ N = 7
 Known = Sequence[Alternative]
 Right = tuple[float, FloatArray]  # loss and gradient
 ADDED = (1, 0.1, 0.01, 1e-3, 1e-4)  # to a probability, to keep its logarithm finite
-ALL_ROWS = "the right classes of all rows in each row: [:, y] in place of [np.arange(N), y]"
+ALL_ROWS = "the right classes of all rows in every row: it takes [:, y] in place of [np.arange(N), y]"
 
 
 def _scores(subject: Subject) -> tuple[FloatArray, IntArray]:
@@ -40,8 +40,8 @@ def check_softmax_loss(subject: Subject) -> None:
         (logs[:, y].mean(), "wrong-output", f"is the mean over {ALL_ROWS}"),
         (logs.sum() / N, "wrong-output", "is summed over all classes instead of the right ones"),
         (-right.mean(), "wrong-output", "lacks the logarithm"),
-        *((loss / np.log(base), "wrong-output", f"has the logarithm to the base {base}") for base in (2, 10)),
-        *((-np.log(right + c).mean(), "wrong-output", f"has {c:g} added inside of the logarithm") for c in ADDED),
+        *((loss / np.log(base), "wrong-output", f"has the logarithm to base {base}") for base in (2, 10)),
+        *((-np.log(right + c).mean(), "wrong-output", f"has {c:g} added inside the logarithm") for c in ADDED),
     ]
     less = x - x.max(axis=1, keepdims=True)  # since most code subtracts the maximum
     axes = (
@@ -65,13 +65,13 @@ def check_softmax_loss(subject: Subject) -> None:
             subject.report("unstable", message, severity="note" if shift is in_turn else None)
             return
     far = np.array([[0.0, 2000.0, 0.0]])
-    numbers = [float(np.squeeze(subject.pair("softmax_loss", far, np.array([y]))[0])) for y in (0, 1)]
-    number = numbers[0]
-    if not np.isfinite(numbers[1]):
-        message = f"where the right class is 2000 above the others, the loss is {numbers[1]:g}, expected 0"
+    below, above = (float(np.squeeze(subject.pair("softmax_loss", far, np.array([y]))[0])) for y in (0, 1))
+    if not np.isfinite(above):
+        message = f"where the right class is 2000 above the others, the loss is {above:g}, expected 0"
         subject.report("unstable", message)
-    elif not np.isfinite(number):
-        subject.report("log-of-zero", f"where the right class is 2000 below the largest, the loss is {number:g}")
+    elif not np.isfinite(below):
+        message = f"where the right class is 2000 below the largest, the loss is {below:g}, expected 2000"
+        subject.report("log-of-zero", message)
 
 
 def _summed_over(axis: int | None, x: FloatArray, y: IntArray) -> tuple[float, FloatArray]:
@@ -91,7 +91,7 @@ def check_svm_loss(subject: Subject) -> None:
     over = np.where(right, 0, np.maximum(margins + 1, 0)) / N
     sums = over.sum(axis=1, keepdims=True)
     known = (
-        (others, "wrong-gradient", "lacks that of the right class's score"),
+        (others, "wrong-gradient", "is zero for the right class's score"),
         (np.where(right, -1 / N, dx), "wrong-gradient", "has -1 at the right class instead of the number of margins"),
         (np.abs(dx), "wrong-gradient", "is positive at the right class too"),
         (np.where(right, -2 * sums, 2 * over), "wrong-gradient", "is that of the squares of the margins"),
@@ -102,19 +102,18 @@ def check_svm_loss(subject: Subject) -> None:
         for delta in (0.0, 0.5, -1.0, 10.0)
     ]
     values.append((N * np.sum(over**2), "wrong-output", "has the squares of the margins"))
-    below = "has the margins below zero too, where np.maximum(0, ...) makes zeros of them"
+    below = "includes margins below zero: replace these with 0, as np.maximum(0, ...) does"
     values.append((np.where(right, 0, margins + 1).sum() / N, "wrong-output", below))
     _is_right(subject, x, y, (loss, dx), known, values)
 
 
 def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known) -> bool:
     """Check value and gradient; return whether both are right."""
-    name, (loss, dx) = subject.own, right
-    one_hot, why = subject.attempt(subject.pair, name, x, np.eye(x.shape[1])[y])
+    name, (loss, dx), classes = subject.own, right, x.shape[1]
+    one_hot, why = subject.attempt(subject.pair, name, x, np.eye(classes)[y])
     if not why and agrees(one_hot[0], np.array(loss)) and subject.attempt(subject.pair, name, x, y)[1]:
-        raise subject.stop(
-            "not-checked", f"{name} takes one-hot rows, where these courses' takes the numbers of classes"
-        )
+        message = f"{name} takes one-hot rows, but that of these courses takes class numbers"
+        raise subject.stop("not-checked", message)
     value, gradient = subject.pair(name, x, y)
     if gradient is None:
         raise subject.stop("unimplemented", "dx is None")
@@ -126,8 +125,8 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
         (loss * N, "wrong-output", f"is summed over the {N} rows instead of averaged"),
         (loss + 1, "wrong-output", "is too large by 1: the right class is counted among the others"),
         (loss / N, "wrong-output", f"is divided by the {N} rows twice"),
-        (loss / x.shape[1], "wrong-output", f"is divided by the {x.shape[1]} classes too, not by the {N} rows alone"),
-        (loss * N / x.shape[1], "wrong-output", f"is divided by the {x.shape[1]} classes instead of the {N} rows"),
+        (loss / classes, "wrong-output", f"is divided by the {classes} classes as well as by the {N} rows"),
+        (loss * N / classes, "wrong-output", f"is divided by the {classes} classes instead of the {N} rows"),
         *known_values,
     )
     wrong = difference("the loss", number, loss, values)
@@ -136,8 +135,7 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
     if wrong:
         subject.report(wrong.of_output, wrong.message)
     array = subject.plain_array(name, gradient, "dx")
-    classes = x.shape[1]
-    averaged = (dx / classes, "gradient-scaled", f"is divided by the {classes} classes too, not by the {N} rows alone")
+    averaged = (dx / classes, "gradient-scaled", f"is divided by the {classes} classes as well as by the {N} rows")
     bad = difference("dx", array, dx, (averaged, *known), batch=N)
     if bad and wrong and array.shape == x.shape:
         own = eval_numerical_gradient(lambda x: float(np.reshape(subject.pair(name, x, y)[0], ())), x, verbose=False)

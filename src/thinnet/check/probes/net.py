@@ -53,5 +53,5 @@ def check(subject: Subject) -> None:
         small_nets.check(subject)
         return
     if "device" in arguments or ("input_dim" not in arguments and "hidden" not in "".join(arguments[:1])):
-        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
+        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), as in another course")
     net_harness.evaluate(subject, partial(FullNet, subject, owner, arguments))

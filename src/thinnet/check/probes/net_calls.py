@@ -57,7 +57,7 @@ def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | Non
             wrong = order != list(reversed(range(len(caches))))[: len(order)]
         if wrong and len(order) == len(given):
             came = ", ".join(str(i + 1) for i in order)
-            message = f"{kind}_backward is called {len(order)} times in a pass, with the caches of the layers {came}"
+            message = f"{kind}_backward is called {len(order)} times in a pass, with the caches of layers {came}"
             return "cache-of-another-layer", message
     return None
 
@@ -81,7 +81,7 @@ def _dropout_lost(calls: Sequence[Call]) -> Diagnosis | None:
     called, lost = f"dropout_forward is called {len(results)} times in a pass", known[0].count(False)
     if (False, True) in results and (True, False) in results:
         return "dropout-called-twice", f"{called}, {lost} of them for the cache alone"
-    return "dropout-result-unused", f"{called}, and the result of {lost} of them goes to no layer"
+    return "dropout-result-unused", f"{called}, and no layer uses the result of {lost} of them"
 
 
 def _dropout_forgotten(calls: Sequence[Call]) -> Diagnosis | None:
@@ -113,7 +113,7 @@ def mode_at_test(calls: Sequence[Call], kind: str) -> str:
     options = [call.param_before for call in forwards(calls, kind) if call.param_before]
     if any(option.get("test") == "test" for option in options):
         param = "bn_param" if kind == "batchnorm" else "dropout_param"
-        return f"; {param} has the key 'test', as from {param}[mode] = mode where {param}['mode'] = mode is meant"
+        return f"; {param} has the key 'test', as from {param}[mode] = mode in place of {param}['mode'] = mode"
     if options and all(option.get("mode") == "train" for option in options):
         return f"; {kind}_forward is called with mode 'train' at test"
     return ""

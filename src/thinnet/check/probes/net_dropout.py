@@ -12,6 +12,7 @@ from thinnet.check.probes.dropout_calls import check_ratios
 from thinnet.check.probes.net_calls import backwards, dropout_results, forwards, mode_at_test
 from thinnet.check.probes.net_gradients import check_gradients
 from thinnet.check.probes.net_harness import C, NetHarness, Options, P
+from thinnet.check.probes.net_mistakes import scores_of
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.layers import softmax_loss
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -19,8 +20,7 @@ from thinnet.typing import AnyArray, FloatArray, IntArray
 ROWS, UNITS, STEPS = 20, (60, 50), 3
 OWN_STEPS, ALIKE = 20, 8
 SAME = 1e-6  # of the loss, which may be computed in float32
-LOST = {"dropout-never-called", "dropout-result-unused", "dropout-backward-never-called"}
-LOST |= {"active-at-test", "wrong-rate"}
+LOST = "dropout-never-called", "dropout-result-unused", "dropout-backward-never-called", "active-at-test", "wrong-rate"
 
 
 def check_dropout(harness: NetHarness) -> None:
@@ -44,10 +44,10 @@ def check_dropout(harness: NetHarness) -> None:
     without = softmax_loss(harness.plain_scores(net, X), y)[0]
     message = f"three losses in training are all {losses[0]:.6g}"
     if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
-        message += ", as without dropout"
+        message += ", the same as without dropout"
         used = dropout_results(calls)
         if used and not any(used[0]):
-            message += f"; dropout_forward is called {len(used[0])} times a step, and no layer gets what it returns"
+            message += f"; dropout_forward is called {len(used[0])} times a step, but no layer uses what it returns"
             harness.subject.report("dropout-result-unused", message)
         else:
             harness.find_unused("dropout-never-called", message, "dropout_forward", {"mode": "train", "p": P})
@@ -71,7 +71,7 @@ def _check_scores_at_test(harness: NetHarness, net: Any, X: FloatArray, dropouts
     scores = harness.scores(net, X)
     for factor in (P, 1 - P, 1 / P, 1 / (1 - P)) if any(map(_scales, dropouts)) and harness.scores_right else ():
         if close(scores, _scaled_scores(harness, net, X, factor)):
-            message = f"loss(X) multiplies each hidden layer by {factor:.4g}, while dropout_forward returns its input"
+            message = f"loss(X) multiplies each hidden layer by {factor:.4g}, but dropout_forward scales already"
             harness.subject.report("scaled-at-test", message)
 
 
@@ -82,13 +82,12 @@ def _scales(dropout: Call) -> bool:
 
 
 def _scaled_scores(harness: NetHarness, net: Any, X: FloatArray, factor: float) -> FloatArray:
-    return harness.scores_with(lambda h, _: factor * np.maximum(h, 0), net, X)
+    return scores_of(X, harness.layers_of(net), lambda h, _: factor * np.maximum(h, 0))
 
 
 def usable_dropout(harness: NetHarness) -> list[Options]:
     """Dropout as an option, if there is an argument for it that works."""
-    lost = harness.dropout is None or any(harness.subject.has(verdict) for verdict in LOST)
-    return [] if lost else [{str(harness.dropout): P}]
+    return [] if harness.dropout is None or any(map(harness.subject.has, LOST)) else [{harness.dropout: P}]
 
 
 def check_combined(harness: NetHarness, dropout: Options, options: Options) -> None:
@@ -99,7 +98,7 @@ def check_combined(harness: NetHarness, dropout: Options, options: Options) -> N
         net = harness.build(UNITS, **dropout, **options)
         losses = [harness.loss(net, X, y)[0] for _ in range(STEPS)]
         if np.ptp(losses) == 0 and abs(losses[0] - without) <= SAME * abs(without):
-            message = f"{STEPS} losses in training are all {losses[0]:.6g}, as without dropout"
+            message = f"{STEPS} losses in training are all {losses[0]:.6g}, the same as without dropout"
             harness.subject.report("dropout-never-called", message)
         check_examples_alone(harness, net)
         if _normalization_is_lost(harness, dropout, options):
@@ -143,7 +142,7 @@ def _placement(harness: NetHarness, calls: Sequence[Call], X: AnyArray) -> None:
         subject.report("dropout-backward-never-called", message)
     twice = sum(np.array_equal(one.input, np.asarray(other.output)) for other, one in itertools.pairwise(forward))
     if twice:
-        message = f"dropout_forward is given its own output {twice} times a step, so that fewer units are kept"
+        message = f"dropout_forward is given its own output {twice} times a step, so fewer units are kept"
         subject.report("dropout-called-twice", message)
     if 0 < len(hidden) < len(UNITS):
         message = f"dropout_forward is called for {len(hidden)} of {len(UNITS)} hidden layers"
@@ -165,7 +164,7 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
         subject.report("dropout-on-input", "elements of X are dropped in training")
     dropped = [ratios for ratios in layers if not all(close(ratio, 1) for ratio in ratios)]
     if len(dropped) == 1:
-        subject.report("dropout-in-some-layers", f"units of one of {len(UNITS)} hidden layers are dropped")
+        subject.report("dropout-in-some-layers", f"units of only one of {len(UNITS)} hidden layers are dropped")
     if dropped and all(close(ratio, ratio[0]) for ratios in dropped for ratio in ratios):
         raise subject.stop("mask-shared-across-batch", "all units of an example are kept or dropped together")
     alike = [_kept(harness, net, X.repeat(ALIKE, axis=0), y.repeat(ALIKE))[1:2] for _ in range(OWN_STEPS)]
@@ -182,11 +181,11 @@ def _check_own_masks(harness: NetHarness, net: Any) -> None:
     kept = float(np.median(ratio[ratio != 0]))
     rate = min((*right, *swapped), key=lambda rate: abs(rate - np.mean(ratio != 0)))
     if classic and abs(kept - 1) > SAME:
-        message = f"in training what is kept is multiplied by {kept:.4g}, and loss(X) gives other scores than without"
-        subject.report("scaled-at-test", f"{message} dropout")
+        message = f"in training what is kept is multiplied by {kept:.4g}, but the scores of loss(X) differ from those"
+        subject.report("scaled-at-test", f"{message} without dropout")
     elif classic and not close(harness.scores(net, X), _scaled_scores(harness, net, X, rate)):
-        message = "in training what is kept is multiplied by 1, and loss(X) does not multiply each hidden layer by"
-        subject.report("scaled-by-wrong-probability", f"{message} {rate:g}, the part of it that is kept")
+        message = "in training what is kept is multiplied by 1, but loss(X) does not multiply each hidden layer by"
+        subject.report("scaled-by-wrong-probability", f"{message} {rate:g}, the fraction that is kept")
 
 
 def _is_mask(ratio: FloatArray) -> bool:

@@ -32,7 +32,7 @@ def compare_gradients(harness: NetHarness, net: Any, grads: Gradients, calls: Se
     """Compare the gradients with finite differences of the loss."""
     missing = [str(key) for key in net.params if key not in grads]
     if more := [str(key) for key in grads if key not in net.params and not harness.subject.has("parameter-names")]:
-        harness.subject.report("parameter-names", f"loss(X, y) returns gradients of {', '.join(more)} too")
+        harness.subject.report("parameter-names", f"loss(X, y) also returns gradients of {', '.join(more)}")
     if not harness.scores_right:
         return
     if missing:
@@ -115,6 +115,6 @@ def _compare(harness: NetHarness, net: Any, key: Any, grads: Gradients) -> tuple
             message = wrong.message.replace(at[0], f"at {list(positions[int(at[1])])}") if at else wrong.message
             for name, other in grads.items():
                 if other.shape == value.shape and close([other[i] for i in positions], numerical, tolerance):
-                    message += f"; the right one stands under {name}"
+                    message += f"; the right one is returned under {name}"
             return wrong.of_gradient, message.replace(f" of {SAMPLES} elements", f" of {SAMPLES} sampled elements")
     return None

@@ -14,7 +14,7 @@ from thinnet.check.compare import Alternative, difference
 from thinnet.check.findings import Finding, finding
 from thinnet.check.probes.layers import agrees
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
-from thinnet.check.probes.net_mistakes import mistaken_scores
+from thinnet.check.probes.net_mistakes import mistaken_scores, scores_of
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import AnyArray, FloatArray, IntArray
@@ -120,7 +120,7 @@ class NetHarness:
         verdict = next((verdict for verdict, names in asked.items() if {*names} & {*self.options}), "")
         if not (verdict and scores and self.scores_right and agrees(scores[0], self.plain_scores(*self.last))):
             return None
-        return verdict, "the scores in training are as without it, and then the net stops"
+        return verdict, "the scores in training are the same without it, and then the net stops"
 
     def construct(self, hidden: list[int], options: Options) -> Any:
         """Call the constructor; the hidden units are passed by name, or else first."""
@@ -144,10 +144,9 @@ class NetHarness:
                     raise
                 self.subject.findings.pop()
             raise self.subject.stop("wrong-return", "the net has no dict params")
-        none = [key for key, value in net.params.items() if value is None]
-        if none or not net.params:
-            what = f"params[{none[0]!r}] is None" if none else "params is empty"
-            raise self.subject.stop("unimplemented", f"{what} after the constructor")
+        what = next((f"params[{key!r}] is None" for key, value in net.params.items() if value is None), "")
+        if what or not net.params:
+            raise self.subject.stop("unimplemented", f"{what or 'params is empty'} after the constructor")
         if "reg" in options and "reg" not in self.arguments:
             net.reg = options["reg"]
         return net
@@ -236,19 +235,11 @@ class NetHarness:
 
     def plain_scores(self, net: Any, X: FloatArray) -> FloatArray:
         """The scores by the formula, without dropout and normalization."""
-        return self.scores_with(lambda h, _: np.maximum(h, 0), net, X)
+        return scores_of(X, self.layers_of(net))
 
     def mistaken(self, net: Any, X: FloatArray) -> list[Alternative]:
         """Known wrong scores."""
         return mistaken_scores(X, self.layers_of(net))
-
-    def scores_with(self, activate: Callable[[FloatArray, int], FloatArray], net: Any, X: FloatArray) -> FloatArray:
-        """The scores by the formula, with `activate(h, i)` after the i-th affine layer, except the last."""
-        h, layers = X, self.layers_of(net)
-        for i, (W, b) in enumerate(layers, 1):
-            h = h @ W + b.reshape(-1)
-            h = activate(h, i) if i < len(layers) else h
-        return h
 
     def check_pass(self, net: Any) -> Gradients:
         """Check scores and loss by the formula; return the gradients."""
@@ -268,12 +259,12 @@ class NetHarness:
             if self.subject.is_half_precision(what, scores, expected):
                 self.ended = True
                 raise Stop
-            changes = "" if np.array_equal(scores, self.scores(net, X)) else ", and other ones in each call"
+            changes = "" if np.array_equal(scores, self.scores(net, X)) else ", and differ from call to call"
             raise self.subject.stop("wrong-output", wrong.message + changes)
         error = float(np.abs(scores - expected).max() / np.abs(expected).max())
         if error > ROUNDING:
             self.single = True
-            message = f"{what} of float64 are right only to {error:.1g} of the largest: something is in float32"
+            message = f"{what} are accurate only to {error:.1g} of the largest: something is computed in float32"
             self.subject.report("dtype-changed", message, severity="note")
         before = {key: np.array(value) for key, value in net.params.items()}
         loss, grads = self.loss(net, X, y)
@@ -281,10 +272,10 @@ class NetHarness:
         if changed:
             self.ended = True
             raise self.subject.stop("input-mutated", f"loss(X, y) changed {', '.join(map(str, changed))} in params")
-        known = [(svm_loss(expected, y)[0], "wrong-output", "is that of svm_loss instead of softmax_loss")]
-        known += [(softmax_loss(np.maximum(expected, 0), y)[0], "wrong-output", "is that of scores after a ReLU")]
-        known += [
-            (softmax_loss(shares, y)[0], "wrong-output", "is that of a softmax of probabilities instead of scores")
+        known = [
+            (svm_loss(expected, y)[0], "wrong-output", "is that of svm_loss instead of softmax_loss"),
+            (softmax_loss(np.maximum(expected, 0), y)[0], "wrong-output", "is that of scores after a ReLU"),
+            (softmax_loss(shares, y)[0], "wrong-output", "is that of a softmax of probabilities instead of scores"),
         ]
         wrong = difference("the loss", np.asarray(loss), softmax_loss(expected, y)[0], known, batch=N)
         if wrong:

@@ -9,22 +9,28 @@ from thinnet.check.compare import Alternative
 from thinnet.layers import softmax_loss
 from thinnet.typing import FloatArray, IntArray
 
+Activate = Callable[[FloatArray, int], FloatArray]
 Relu = Callable[[FloatArray, FloatArray], FloatArray]  # takes a gradient and the ReLU's input
 Layers = Sequence[tuple[Any, ...]]  # weights and biases, arrays
 
 
+def scores_of(X: FloatArray, layers: Layers, activate: Activate = lambda h, _: np.maximum(h, 0)) -> FloatArray:
+    """The scores by the formula, with `activate(h, i)` after the i-th affine layer, except the last."""
+    h = X
+    for i, (W, b) in enumerate(layers, 1):
+        h = h @ W + b.reshape(-1)
+        h = activate(h, i) if i < len(layers) else h
+    return h
+
+
 def mistaken_scores(X: FloatArray, layers: Layers) -> list[Alternative]:
     """The scores without one of the biases, and without the ReLUs."""
-
-    def scores(floor: float, without: int = -1) -> FloatArray:
-        out = X
-        for i, (W, b) in enumerate(layers):
-            out = (np.maximum(out, floor) if i else out) @ W + (i != without) * b.reshape(-1)
-        return out
-
-    lacking = [(scores(0, i), f"are as without the bias of layer {i + 1}") for i in range(len(layers))]
-    lacking += [(scores(-np.inf), "are as without the ReLU after an affine layer")]
-    return [(value, "wrong-output", text) for value, text in lacking if layers]
+    lacking = {
+        f"the bias of layer {i}": scores_of(X, [*layers[: i - 1], (W, 0 * b), *layers[i:]])
+        for i, (W, b) in enumerate(layers, 1)
+    }
+    lacking |= {"the ReLU after an affine layer": scores_of(X, layers, lambda h, _: h)} if layers else {}
+    return [(value, "wrong-output", f"are those of a net without {what}") for what, value in lacking.items()]
 
 
 def mistaken_gradients(X: FloatArray, y: IntArray, layers: Layers, kind: str, at: int) -> list[tuple[FloatArray, str]]:

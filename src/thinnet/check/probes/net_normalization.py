@@ -9,6 +9,7 @@ from thinnet.check.call_recorder import Call
 from thinnet.check.probes.net_calls import forwards, shared_param
 from thinnet.check.probes.net_gradients import check_gradients
 from thinnet.check.probes.net_harness import C, NetHarness, Options
+from thinnet.check.probes.net_mistakes import scores_of
 from thinnet.check.probes.net_plain import check_examples_alone
 from thinnet.check.probes.normalization import normalized
 from thinnet.layers import softmax_loss
@@ -30,7 +31,7 @@ def check_normalization(harness: NetHarness, options: Options) -> bool:
     without = softmax_loss(harness.plain_scores(net, X), y)[0] if harness.scores_right else np.nan
     by_example = "layernorm" in options.values()
     if loss is not None and abs(loss - without) <= SAME * abs(without):
-        message = f"the loss in training is {loss:.6g}, as without normalization"
+        message = f"the loss in training is {loss:.6g}, the same as without normalization"
         layer, ones = "layernorm_forward" if by_example else "batchnorm_forward", np.ones(X.shape[1])
         harness.find_unused("normalization-ignored", message, layer, ones, 0 * ones, {"mode": "train"})
         return False
@@ -82,13 +83,13 @@ def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> b
             h = gamma * normalized(h, 1 if by_example else 0) + beta
             return h if relu_first else np.maximum(h, 0)
 
-        return softmax_loss(harness.scores_with(activate, net, X), y)[0]
+        return softmax_loss(scores_of(X, harness.layers_of(net), activate), y)[0]
 
     right, other = of_order(False), of_order(True)
     if abs(loss - right) <= BY_FORMULA * right:
         return True
     message = f"the loss in training is {loss:.6g}, expected {right:.6g}"
-    as_other = ", as where the normalization follows the ReLU" if abs(loss - other) <= BY_FORMULA * other else ""
+    as_other = ": the normalization follows the ReLU" if abs(loss - other) <= BY_FORMULA * other else ""
     if any("norm_forward" in call.name and call.input.shape[-1:] == (C,) for call in harness.recorder.calls):
         as_other = ": the scores are normalized too"
     harness.subject.report("wrong-output", message + as_other)
@@ -100,8 +101,7 @@ def _parameters(harness: NetHarness, net: Any) -> bool:
     others = [key for key in net.params if harness.role(key)[0] not in ("W", "b")]
     missing = [f"{name}{i}" for name in ("gamma", "beta") for i in (1, 2) if harness.parameter(net, name, i) is None]
     if len(others) < 4 and missing:
-        message = f"params has no {', '.join(missing)}, and so they are never learned"
-        harness.subject.report("gamma-and-beta-not-learned", message)
+        harness.subject.report("gamma-and-beta-not-learned", f"params has no {', '.join(missing)}")
     return not missing or len(others) >= 4
 
 
@@ -118,8 +118,7 @@ def _running(harness: NetHarness, options: Options) -> None:
         test = softmax_loss(np.asarray(harness.scores(net, X), dtype=float), y)[0]
         if abs(test - trained) <= NEAR * abs(trained):
             return
-        message = f"after {count} steps with one batch its loss is {trained:.4g} in training, "
-        message += f"and {test:.4g} by the scores at test"
+        message = f"after {count} steps with one batch, its loss is {trained:.4g} in training but {test:.4g} at test"
         shared = shared_param(passes[0])
         lost = _lost(passes[0], passes[1], "in the second step") or _lost(passes[-1], harness.recorder.calls, "at test")
         if shared:
@@ -141,5 +140,5 @@ def _lost(first: Sequence[Call], second: Sequence[Call], when: str) -> str:
                 return f"{when} bn_param of layer {i} has no {key}"
             ends = [call.param_after.get(key) for call in (old, before[-1])]
             if not any(np.array_equal(begin, end) for end in ends if end is not None):
-                return f"{when} the {key} of layer {i} is not that with which the step before ended"
+                return f"{when} the {key} of layer {i} is not the one that the previous step left"
     return ""

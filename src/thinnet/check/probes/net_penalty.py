@@ -59,12 +59,11 @@ def _of_loss(harness: NetHarness, penalty: float, right: float, counts: dict[Any
     odd = [count for count in counts.values() if abs(4 * count - round(4 * count)) > 1e-3]
     alone = abs(penalty - sum(counts[key] * _half(value) for key, value in params.items())) > 1e-4 * right
     if alone or (len(odd) > 1 and np.ptp(odd) > 1e-3):
-        report(
-            "regularization-of-another-form", f"{message}; this is no multiple of the sum of the squares of the weights"
-        )
+        multiple = "this is not a multiple of the sum of the squares of the weights"
+        report("regularization-of-another-form", f"{message}; {multiple}")
         return
     if others:
-        report("regularization-of-biases", f"{message}; {', '.join(others)} take part in it")
+        report("regularization-of-biases", f"{message}; it includes {', '.join(others)}")
     missing = [str(key) for key, count in weights.items() if abs(count) <= 1e-4]
     scaled = [key for key, count in weights.items() if abs(count - 1) > 1e-4 and str(key) not in missing]
     listed = ", ".join(f"{key} {round(count, 4) + 0.0:g} times" for key, count in weights.items())
@@ -94,7 +93,8 @@ def _of_gradients(harness: NetHarness, added: Arrays, params: Arrays) -> None:
             continue
         factor = float(np.sum(value * right) / np.sum(right * right))
         if not close(value, factor * right):
-            form = "one number in all places, as of np.sum" if close(value, value.flat[0]) else f"no multiple of {key}"
+            same = close(value, value.flat[0])
+            form = "the same number everywhere, as from np.sum" if same else f"not a multiple of {key}"
             message = f"what reg = {REG} adds to the gradient of {key} is {form}, expected reg * {key}"
             harness.subject.report("regularization-of-another-form", message)
         else:

@@ -13,7 +13,6 @@ from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_gradients import compare_gradients
 from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, Shape
 from thinnet.check.subject import Subject
-from thinnet.check.verdicts import Severity
 from thinnet.typing import FloatArray
 
 UNITS = (60, 50)  # with large_options, enough weights to estimate their standard deviation within a tenth
@@ -35,9 +34,9 @@ def check_plain(harness: NetHarness) -> None:
     later, first = (harness.loss(one, -X, y)[1] for one in (net, harness.build()))
     changed = [str(key) for key in first if key in later and not close(later[key], first[key])]
     if changed and not harness.subject.has_fault:
-        message = f"for the same batch, a later call gives other gradients of {', '.join(changed)} than a first call"
+        message = f"for the same batch, a later call gives other gradients of {', '.join(changed)} than the first call"
         harness.ended = True
-        raise harness.subject.stop("wrong-gradient", f"{message}: something is kept between calls, and not cleared")
+        raise harness.subject.stop("wrong-gradient", f"{message}: something is kept between calls and not cleared")
 
 
 def check_depths(harness: NetHarness) -> None:
@@ -82,7 +81,7 @@ def _names_and_shapes(harness: NetHarness, net: Any) -> str:
     odd = _odd_shapes(harness.subject, got, {names[what]: shape for what, shape in shapes.items()})
     weights = next(key for key in net.params if harness.role(key) == ("W", harness.first))
     if weights != "W1":
-        harness.subject.report("parameter-names", f"the first layer's weights are {weights} instead of W1")
+        harness.subject.report("parameter-names", f"the first layer's weights are named {weights} instead of W1")
     return odd
 
 
@@ -115,8 +114,8 @@ def _usable_options(harness: NetHarness) -> Options:
     for value in (1, 0):
         if harness.subject.attempt(are_finite, {harness.dropout: value})[0]:
             default = f"with the default {harness.dropout}={arguments[harness.dropout].default!r}"
-            end = f"it stops: {why}" if why else "scores or loss are not finite"
-            message = f"{default} {end}; with {harness.dropout}={value} they are finite"
+            end = f"scores and loss cannot be computed: {why}" if why else "scores or loss are not finite"
+            message = f"{default} {end}; with {harness.dropout}={value} both are finite"
             harness.subject.report("default-unusable", message)
             return {harness.dropout: value}
     return {}
@@ -128,7 +127,7 @@ def check_examples_alone(harness: NetHarness, net: Any) -> bool:
     whole, part = harness.scores(net, X), harness.scores(net, X[:3])
     if whole[:3].shape == part.shape and close(whole[:3], part):
         return True
-    message = "the scores of an example change with the others in its test batch"
+    message = "at test, the scores of an example depend on the other examples in the batch"
     harness.subject.report("batch-statistics-at-test", message + mode_at_test(harness.recorder.calls, "batchnorm"))
     return False
 
@@ -149,10 +148,9 @@ def check_initial_values(harness: NetHarness) -> None:
             return
     for key, value in harness.fresh(HIDDEN, {}).params.items():
         if isinstance(value, np.ndarray) and value.dtype != np.float64:
-            asked = f", where dtype={np.float64.__name__} is given" if "dtype" in harness.arguments else ""
-            severity: Severity | None = "note" if value.dtype == np.float32 else None
+            asked = ", although dtype=float64 is given" if "dtype" in harness.arguments else ""
             message = f"the constructor leaves params[{key!r}] in {value.dtype}{asked}"
-            harness.subject.report("dtype-changed", message, severity=severity)
+            harness.subject.report("dtype-changed", message, severity="note" if value.dtype == np.float32 else None)
             return
 
 
@@ -161,8 +159,8 @@ def _wrong_initial_value(harness: NetHarness, key: Any, value: FloatArray, name:
     kind = harness.role(key)[0]
     if kind in CONSTANTS and np.abs(value - CONSTANTS[kind]).max(initial=0) > NOISE:
         initial = f"{value.min():.3g} to {value.max():.3g}" if np.ptp(value) else f"{value.flat[0]:.3g}"
-        return [f"{key} begins with {initial}, expected {CONSTANTS[kind]:g}"]
+        return [f"{key} starts at {initial}, expected {CONSTANTS[kind]:g}"]
     if kind == "W" and scale and abs(value.std() / scale - 1) > 0.2:
-        message = f"with {name}={scale:g}, {key} begins with a standard deviation of {value.std():.3g}"
-        return [f"{message}, expected {scale:g}"]
+        started = f"{key} starts with a standard deviation of {value.std():.3g}"
+        return [f"with {name}={scale:g}, {started}, expected {scale:g}"]
     return []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.compare import Alternative, close
-from thinnet.check.probes.layers import check_gradients, check_output, wrong_sums
+from thinnet.check.probes.layers import check_gradients, check_output, right_results, wrong_sums
 from thinnet.check.subject import Subject
 from thinnet.typing import AnyArray, FloatArray
 
@@ -28,10 +28,9 @@ SAME = 1e-3  # tolerance for factors
 KNOWN_WEIGHTS = {(1.0, 0.0): "running-statistics-not-updated", (0.2, 0.8): "running-momentum-swapped"}
 
 
-def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _inputs(subject: Subject) -> tuple[FloatArray, FloatArray, FloatArray]:
     x = subject.rng.normal(size=(ROWS, COLUMNS)) * np.linspace(1, 3, COLUMNS) + np.linspace(-2, 4, COLUMNS)
-    gamma, beta = np.linspace(0.5, 2, COLUMNS), np.linspace(-1, 1, COLUMNS)
-    return x, gamma, beta, subject.rng.normal(size=x.shape)
+    return x, np.linspace(0.5, 2, COLUMNS), np.linspace(-1, 1, COLUMNS)
 
 
 def normalized(x: FloatArray, axis: int | Axes) -> FloatArray:
@@ -44,11 +43,11 @@ def wrongly_normalized(x: FloatArray, mean: FloatArray, var: FloatArray, gamma: 
     std = np.sqrt(var + EPS)
     hat, scaled = np.asarray((x - mean) / std), np.asarray(gamma * (x - mean))
     wrong = (
-        (scaled / (var + EPS) + beta, "is divided by the variance instead of its root"),
-        (scaled / np.sqrt(std) + beta, "is divided by the root of the standard deviation"),
+        (scaled / (var + EPS) + beta, "is divided by the variance instead of its square root"),
+        (scaled / np.sqrt(std) + beta, "is divided by the square root of the standard deviation"),
         (scaled + beta, "is not divided by the standard deviation"),
         (scaled * std + beta, "is multiplied by the standard deviation instead of divided by it"),
-        (gamma * (x - mean + beta) / std, "has beta divided by the standard deviation too"),
+        (gamma * (x - mean + beta) / std, "also has beta divided by the standard deviation"),
         (gamma * x / std + beta, "is not centered"),
         (
             gamma * (x - mean / std) + beta,
@@ -105,7 +104,7 @@ def known_dx(
         (plain / deviation, "wrong-gradient", "lacks the factor gamma"),
         (right * deviation, "wrong-gradient", "is not divided by the standard deviation"),
         (right * deviation**2, "wrong-gradient", "is multiplied by the standard deviation instead of divided by it"),
-        (right / deviation, "wrong-gradient", "is divided by the variance instead of its root"),
+        (right / deviation, "wrong-gradient", "is divided by the variance instead of its square root"),
         (crossed / deviation, "wrong-axis", "has its means along the other axis"),
         *_by_terms(got, [term / deviation for term in (g, -mean + 0 * g, -through)], axis),
     ]
@@ -119,13 +118,13 @@ def _by_terms(got: AnyArray, terms: Sequence[FloatArray], axis: int) -> list[Alt
     factors = np.where(np.ptp(times, axis=0) < SAME, times[0].round(3) + 0.0, np.nan)
     wrong = [(factor, name) for factor, name in zip(factors, TERMS, strict=True) if factor != 1]
     told = [f"a wrong {name}" if np.isnan(factor) else f"{factor:.4g} times the {name}" for factor, name in wrong]
-    rest = "", f"has {' and '.join(told)}, and is right but for that"
+    rest = "", f"has {' and '.join(told)}, and is otherwise right"
     return [(value, *LACKING.get(tuple(factors), rest))] if len(wrong) < len(TERMS) else []
 
 
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
-    x, gamma, beta, _ = _inputs(subject)
+    x, gamma, beta = _inputs(subject)
     check_modes(subject, x, gamma, beta, known_outputs(x, gamma, beta, (0,), {(1,): OTHER, (0, 1): EVERYTHING}))
     param: dict[str, Any] = {"mode": "train"}  # the first step, with nothing else, as the nets call it
     subject.pair(subject.own, x, gamma, beta, param)
@@ -135,7 +134,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
         subject.report("running-statistics-not-updated", message)
 
 
-def known_gradients(dout: FloatArray, expected: dict[str, AnyArray], hat: FloatArray) -> dict[str, list[Alternative]]:
+def known_gradients(dout: FloatArray, expected: dict[str, FloatArray], hat: FloatArray) -> dict[str, list[Alternative]]:
     """Known wrong gradients of gamma and beta."""
     places = (*range(2, dout.ndim),)
     rows = dout.reshape(-1, dout.shape[1]).sum(axis=0)
@@ -239,19 +238,19 @@ def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any)
         subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
-def check_epsilon_back(subject: Subject, how: str, dout: FloatArray, *args: Any) -> None:
+def check_epsilon_back(subject: Subject, how: str, *args: Any) -> None:
     """Check that the gradients are finite if there is no variance, as long as the output is."""
     if subject.findings:
         return
     out, cache = subject.pair(subject.forward, *args)
-    values = subject.call(subject.own, dout, cache)
+    values = subject.call(subject.own, subject.rng.normal(size=np.shape(out)), cache)
     if np.all(np.isfinite(out)) and not all(np.all(np.isfinite(value)) for value in values):
         subject.report("epsilon-missing", f"with {how} the output is finite and its gradient is not")
 
 
 def check_layernorm_forward(subject: Subject) -> None:
     """Each row is normalized by its own statistics."""
-    x, gamma, beta, _ = _inputs(subject)
+    x, gamma, beta = _inputs(subject)
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
     known = known_outputs(x, gamma, beta, (1,), {(0,): OTHER, (0, 1): EVERYTHING})
     check_output(subject, out, gamma * normalized(x, 1) + beta, known)
@@ -262,17 +261,15 @@ def check_layernorm_forward(subject: Subject) -> None:
 def check_backward(subject: Subject) -> None:
     """dx with its three terms, dgamma and dbeta, for either normalization."""
     axis, param = (0, {"mode": "train"}) if subject.own.startswith("batchnorm") else (1, {})
-    x, gamma, beta, dout = _inputs(subject)
-    hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
-    g, dgamma, dbeta = dout * gamma, (dout * hat).sum(axis=0), dout.sum(axis=0)
-    dx = (g - g.mean(axis=axis, keepdims=True) - hat * (g * hat).mean(axis=axis, keepdims=True)) / deviation
+    x, gamma, beta = _inputs(subject)
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": param}
-    expected: dict[str, AnyArray] = {"dx": dx, "dgamma": dgamma, "dbeta": dbeta}
+    out, dout, expected = right_results(subject, arguments)
+    hat, deviation = normalized(x, axis), np.sqrt(x.var(axis=axis, keepdims=True) + EPS)
     known: dict[str, Any] = known_gradients(dout, expected, hat)
-    known["dx"] = lambda got: known_dx(got, hat, deviation, dout, g, axis)
+    known["dx"] = lambda got: known_dx(got, hat, deviation, dout, dout * gamma, axis)
     centered = x - x.mean(axis=axis, keepdims=True)
     for value, name in ((x, "x"), (centered, "x - mean")):
         known["dgamma"].append(((dout * value).sum(axis=0), "wrong-gradient", f"has {name} instead of x_hat"))
-    check_gradients(subject, arguments, gamma * hat + beta, dout, expected, known)
+    check_gradients(subject, arguments, out, dout, expected, known)
     x[np.s_[:, 0] if axis == 0 else 0] = 1.5
-    check_epsilon_back(subject, "a row or column of equal values", dout, x, gamma, beta, dict(param))
+    check_epsilon_back(subject, "a row or column of equal values", x, gamma, beta, dict(param))

@@ -56,4 +56,4 @@ def told(mistake: Mistake, lines: Lines) -> str:
     if place not in lines:
         return f"as if {AROUND[place]} {'ended' if place == 'end' else 'began'} with `{line}`"
     right = lines[place].replace("used", "t")
-    return f"as by `{line.replace('used', 't')}` in place of `{right}`" if line != "pass" else f"as without `{right}`"
+    return f"as with `{line.replace('used', 't')}` in place of `{right}`" if line != "pass" else f"as without `{right}`"

@@ -76,9 +76,8 @@ def check(subject: Subject) -> None:
             raise subject.stop("wrong-update", f"{odd}: {evidence}")
         _diagnose(subject, lines, got, w, grads, evidence)
     elif not all(map(close, got, _theirs(subject, w, grads, dict(OPTIONS[name]))[0])) and not subject.findings:
-        subject.report(
-            "state-not-kept", "in another parameter's steps, with a config of its own, it goes on from the first's"
-        )
+        message = "in the steps of a second parameter, with its own config, it continues from the state of the first"
+        subject.report("state-not-kept", message)
     elif "epsilon" in OPTIONS[name]:
         _epsilon(subject, lines, w, grads[0])
 
@@ -115,10 +114,10 @@ def _odd_state(config: Mapping[str, Any]) -> str:
     arrays = {key: value for key, value in config.items() if isinstance(value, np.ndarray) and value.ndim}
     for key, value in arrays.items():
         if value.dtype.kind in "iu":
-            return f"config[{key!r}] is an array of {value.dtype}, in which all is cut to whole numbers"
+            return f"config[{key!r}] is an array of {value.dtype}, which cuts all values to whole numbers"
     for (one, first), (other, second) in itertools.combinations(arrays.items(), 2):
         if np.shares_memory(first, second):
-            return f"config[{one!r}] and config[{other!r}] are the same array, so that each changes the other"
+            return f"config[{one!r}] and config[{other!r}] are the same array, so changing one changes the other"
     return ""
 
 
@@ -137,7 +136,7 @@ def _epsilon(subject: Subject, lines: Lines, w: FloatArray, dw: FloatArray) -> N
     inside = {**lines, "w": "w = w - learning_rate * mt / sqrt(vt + epsilon)"}
     (theirs,), _ = _theirs(subject, w, [dw], dict(options))
     if name == "adam" and close(theirs, next(path(inside, w, [dw], options))):
-        message = f"with epsilon = {LARGE_EPSILON}, it moves as by `{inside['w']}` in place of `{lines['w']}`"
+        message = f"with epsilon = {LARGE_EPSILON}, it moves as with `{inside['w']}` in place of `{lines['w']}`"
         subject.report("epsilon-inside-root", message)
 
 
@@ -183,7 +182,7 @@ def _counting(subject: Subject, w: FloatArray, grads: list[FloatArray], config: 
     for used in range(12):  # steps counted outside of config; much later ones hardly differ from each other
         if all(map(close, got, _given(used, w, grads, moments, {}))):
             evidence = f"{used + 1} and {used + 2}, expected {GIVEN + 1} and {GIVEN + 2}"
-            down = f"{message.partition(', and')[0]}: it goes down" if left[0] == GIVEN - 1 else ""
+            down = f"{message.partition(', and')[0]}: t goes down" if left[0] == GIVEN - 1 else ""
             subject.report("step-not-counted" if down else "step-kept-elsewhere", down or f"{message} {evidence}")
             break
     return left[0] == GIVEN + 1

@@ -7,6 +7,7 @@ import numpy as np
 
 from thinnet.check.compare import Alternative, close
 from thinnet.check.probes import net_harness
+from thinnet.check.probes.images import ROTATED
 from thinnet.check.probes.layers import agrees
 from thinnet.check.probes.net_harness import C, D, Gradients, NetHarness, Options, Probe, Shape, Shapes
 from thinnet.check.probes.net_penalty import check_penalty
@@ -53,7 +54,7 @@ class TwoLayers(NetHarness):
         """Parameters and their shapes, scores, loss and gradients."""
         params = self.build().params
         if len(params) > len(self.shapes):
-            raise self.subject.stop("not-checked", f"params has the keys {sorted(map(str, params))}, of another net")
+            raise self.subject.stop("not-checked", f"params has the keys {sorted(map(str, params))}, as in another net")
         self.turned = "input_size" in self.needed and np.shape(params.get("W1")) == self.shapes["W", 1][::-1]
         check_plain(self)
 
@@ -104,29 +105,25 @@ class ConvNet(TwoLayers):
         """The scores without a part of the net, or with another one in its place."""
         W1, b1, W2, b2, W3, b3 = (np.asarray(self.parameter(net, *what)) for what in self.shapes)
 
-        def convolved(w: FloatArray, b: FloatArray) -> FloatArray:
-            return conv_forward(X, w, b.reshape(-1), padding=(SIZE - 1) // 2)[0]
+        def convolved(w: FloatArray, b: FloatArray, floor: float = 0) -> FloatArray:
+            return np.asarray(np.maximum(conv_forward(X, w, b.reshape(-1), padding=(SIZE - 1) // 2)[0], floor))
 
         def end(images: FloatArray, floor: float = 0, b2: FloatArray = b2, b3: FloatArray = b3) -> FloatArray:
             return np.asarray(np.maximum(images.reshape(len(X), -1) @ W2 + b2, floor) @ W3 + b3)
 
-        maps = convolved(W1, b1)
-        h = np.maximum(maps, 0)
+        h = convolved(W1, b1)
         pooled, (N, F, P, Q) = max_pool_forward(h)[0], h.shape
-        found = {
-            "are as without the ReLU after the convolution": end(max_pool_forward(maps)[0]),
-            "are as without the ReLU after the first affine layer": end(pooled, -np.inf),
-            "have the mean of each window instead of its maximum": end(
-                h.reshape(N, F, P // 2, 2, Q // 2, 2).mean(axis=(3, 5))
-            ),
-            "are as of filters turned by half": end(
-                max_pool_forward(np.maximum(convolved(W1[:, :, ::-1, ::-1], b1), 0))[0]
-            ),
-            "are as without b1": end(max_pool_forward(np.maximum(convolved(W1, 0 * b1), 0))[0]),
-            "are as without b2": end(pooled, b2=0 * b2),
-            "are as without b3": end(pooled, b3=0 * b3),
-        }
-        return [(scores, "wrong-output", text) for text, scores in found.items()]
+        means = h.reshape(N, F, P // 2, 2, Q // 2, 2).mean(axis=(3, 5))
+        without, name = "are those of a net without", "wrong-output"
+        return [
+            (end(max_pool_forward(convolved(W1, b1, -np.inf))[0]), name, f"{without} the ReLU after the convolution"),
+            (end(pooled, -np.inf), name, f"{without} the ReLU after the first affine layer"),
+            (end(means), name, "have the mean of each window instead of its maximum"),
+            (end(max_pool_forward(convolved(W1[:, :, ::-1, ::-1], b1))[0]), name, f"are those of filters {ROTATED}"),
+            (end(max_pool_forward(convolved(W1, 0 * b1))[0]), name, f"{without} b1"),
+            (end(pooled, b2=0 * b2), name, f"{without} b2"),
+            (end(pooled, b3=0 * b3), name, f"{without} b3"),
+        ]
 
 
 class FirstNet(TwoLayers):
@@ -172,9 +169,9 @@ class FirstNet(TwoLayers):
         labels = self.subject.array(name, self.subject.call(name, net, X), "what predict(X) returns")
         right = self.plain_scores(net, X).argmax(axis=1)
         if not np.array_equal(labels, right):
-            told = f"has shape {labels.shape}, expected {right.shape}, the classes of the largest scores"
+            told = f"has shape {labels.shape}, expected {right.shape}: a label for each example"
             if labels.shape == right.shape:
-                told = f"agrees with the largest scores in {np.mean(labels == right):.0%} of the labels"
+                told = f"is the class of the largest score in {np.mean(labels == right):.0%} of the examples"
             self.subject.report("wrong-output", f"what predict(X) returns {told}")
 
 
@@ -185,5 +182,5 @@ def check(subject: Subject, kind: type[TwoLayers] = TwoLayers) -> None:
         kind = FirstNet
     arguments = arguments_of(owner, None, dict.fromkeys(HIDDEN[:2], 2))
     if not (kind.needed <= set(arguments) and {*HIDDEN} & {*arguments}):
-        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), which is of another course")
+        raise subject.stop("not-checked", f"its constructor takes ({', '.join(arguments)}), as in another course")
     net_harness.evaluate(subject, partial(kind, subject, owner, arguments))

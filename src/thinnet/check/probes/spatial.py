@@ -15,14 +15,13 @@ from thinnet.check.call_recorder import LAYERS, CallRecorder, Layers, report_own
 from thinnet.check.compare import Alternative
 from thinnet.check.findings import Finding
 from thinnet.check.probes import normalization
-from thinnet.check.probes.layers import agrees, check_gradients, check_output
+from thinnet.check.probes.layers import agrees, check_gradients, check_output, right_results
 from thinnet.check.probes.normalization import EPS, Axes, normalized
 from thinnet.check.subject import Subject
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import AnyArray, FloatArray
 
 OF_ROWS = [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
-GRADIENTS = ("dx", "dgamma", "dbeta")
 BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
 # The wrong axes that statistics may be taken over: of (N, C, H, W) images, and of (N, G, C / G, H, W) groups.
 OVER: dict[Axes, str] = {(0,): "over the examples only", (2, 3): "over each channel of each example"}
@@ -49,18 +48,18 @@ def _or_on_right_layers(probe: Callable[[Subject], None]) -> Callable[[Subject],
     return check
 
 
-def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+def _inputs(subject: Subject, shape: tuple[int, ...]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Images whose channels, columns and examples differ in mean, and channels also in spread."""
     N, C, _, W = shape
     level = np.linspace(-2, 4, C)[:, None, None] + np.linspace(0, 1, N)[:, None, None, None] + np.linspace(0, 1, W)
     x = subject.rng.normal(size=shape) * np.linspace(1, 3, C)[:, None, None] + level
-    return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C), subject.rng.normal(size=shape)
+    return x, np.linspace(0.5, 2, C), np.linspace(-1, 1, C)
 
 
 @_or_on_right_layers
 def check_batchnorm_forward(subject: Subject) -> None:
     """Train mode, the running statistics, test mode."""
-    x, gamma, beta, _ = _inputs(subject, BATCH_SHAPE)
+    x, gamma, beta = _inputs(subject, BATCH_SHAPE)
     rows = gamma * normalized(x.reshape(-1, len(gamma)), (0,)) + beta
     ordered = gamma * normalized(pixels(x), (0,)) + beta
     mixed = "is that of images reshaped to rows without a transpose"
@@ -76,33 +75,32 @@ def check_batchnorm_forward(subject: Subject) -> None:
 @_or_on_right_layers
 def check_batchnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta in train mode."""
-    x, gamma, beta, dout = _inputs(subject, BATCH_SHAPE)
-    out, cache = layers.spatial_batchnorm_forward(x, gamma, beta, 0 * gamma, 0 * gamma)
-    expected = dict(zip(GRADIENTS, layers.spatial_batchnorm_backward(dout, cache), strict=True))
+    x, gamma, beta = _inputs(subject, BATCH_SHAPE)
     arguments = {"x": x, "gamma": gamma, "beta": beta, "param": {"mode": "train"}}
+    out, dout, expected = right_results(subject, arguments)
     known = normalization.known_gradients(dout, expected, normalized(x, (0, 2, 3)))
     ordered = pixels(expected["dx"]).reshape(x.shape)
     known["dx"] = [(ordered, "channels-mixed-up", "is reshaped back without a transpose")]
     check_gradients(subject, arguments, out, dout, expected, known)
 
 
-def _columns(subject: Subject, C: int) -> tuple[int, ...]:
+def _columns(subject: Subject, x: FloatArray, gamma: FloatArray, beta: FloatArray) -> tuple[int, ...]:
     """The shape in which the code takes γ and β: (1, C, 1, 1), as in the course's notebook, or (C,)."""
-    x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
     right = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[0]
-    for shape in ((1, C, 1, 1), (C,)):
+    notebook = (1, len(gamma), 1, 1)
+    for shape in (notebook, gamma.shape):
         arrays = x, gamma.reshape(shape), beta.reshape(shape)
         got, why = subject.attempt(subject.pair, subject.forward, *arrays, GROUPS, {})
         if not why and agrees(got[0], right):
             return shape
-    return (1, C, 1, 1)
+    return notebook
 
 
 @_or_on_right_layers
 def check_groupnorm_forward(subject: Subject) -> None:
     """Each group of neighboring channels of each image is normalized by its own statistics."""
-    x, gamma, beta, _ = _inputs(subject, GROUP_SHAPE)
-    shape = _columns(subject, len(gamma))
+    x, gamma, beta = _inputs(subject, GROUP_SHAPE)
+    shape = _columns(subject, x, gamma, beta)
     out, _ = subject.pair(subject.own, x, gamma.reshape(shape), beta.reshape(shape), GROUPS, {"eps": EPS})
     N, C, H, W = x.shape
     split, other = x.reshape(N, GROUPS, C // GROUPS, H, W), x.reshape(N, C // GROUPS, GROUPS, H, W)
@@ -127,13 +125,12 @@ def check_groupnorm_forward(subject: Subject) -> None:
 @_or_on_right_layers
 def check_groupnorm_backward(subject: Subject) -> None:
     """dx, dgamma and dbeta."""
-    x, gamma, beta, dout = _inputs(subject, GROUP_SHAPE)
-    shape = _columns(subject, len(gamma))
-    out, cache = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)
-    expected = dict(zip(GRADIENTS, layers.spatial_groupnorm_backward(dout, cache), strict=True))
+    x, gamma, beta = _inputs(subject, GROUP_SHAPE)
+    shape = _columns(subject, x, gamma, beta)
     arguments: dict[str, Any] = {"x": x, "gamma": gamma.reshape(shape), "beta": beta.reshape(shape), "groups": GROUPS}
     arguments["param"] = {"eps": EPS}
-    rows = cache.rows
+    out, dout, expected = right_results(subject, arguments)
+    rows = layers.spatial_groupnorm_forward(x, gamma, beta, groups=GROUPS)[1].rows
     known: dict[str, Any] = normalization.known_gradients(dout, expected, rows.x_hat.reshape(x.shape))
     plain, g = (one.reshape(rows.x_hat.shape) for one in (dout, dout * gamma[:, None, None]))
 
@@ -144,4 +141,4 @@ def check_groupnorm_backward(subject: Subject) -> None:
     known["dx"] = known_dx
     check_gradients(subject, arguments, out, dout, expected, known)
     x[0] = 1.5
-    normalization.check_epsilon_back(subject, "an example of equal values", dout, *arguments.values())
+    normalization.check_epsilon_back(subject, "an example of equal values", *arguments.values())

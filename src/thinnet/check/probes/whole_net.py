@@ -27,7 +27,7 @@ def check_forward(subject: Subject) -> None:
     for keep in RATES:
         out, cache = subject.pair(FORWARD, X, dict(parameters), keep)
         if not isinstance(cache, (tuple, list)) or len(cache) != CACHED:
-            raise subject.stop("not-checked", f"its cache is not (Z1, D1, A1, W1, b1, ..., b3), {CACHED} values")
+            raise subject.stop("not-checked", f"its cache does not hold {CACHED} values, Z1, D1, A1, W1, ..., b3")
         below = X
         for layer in (1, 2):
             D, A = (subject.array(FORWARD, cache[5 * layer - i], f"{word}{layer}") for i, word in ((4, "D"), (3, "A")))
@@ -106,7 +106,7 @@ def _gradients(
             known[f"dA{layer - 1}"] = (
                 (through / keep, "mask-not-applied-in-backward", "is not masked"),
                 (through, "mask-not-applied-in-backward", "is neither masked nor scaled"),
-                (through * D, "scaled-differently-in-backward", "is masked and not scaled"),
+                (through * D, "scaled-differently-in-backward", "is masked but not scaled"),
                 (through * (1 - D) / keep, "mask-inverted-in-backward", "lets through what was dropped"),
                 (dA * keep / (1 - keep), "scaled-differently-in-backward", "is divided by 1 - keep_prob"),
             )
