@@ -149,7 +149,7 @@ def test_the_command_line_trains_and_reports(name: str, tmp_path: Path) -> None:
     assert cli.main(["resume", str(run), "--quiet"]) == 0
     page = write_report([run]).read_text(encoding="utf-8")
     assert "Validation loss" in page
-    assert ("not one class a row" in page) == (LOSSES[case.loss].targets != "labels")
+    assert ("not one class per row" in page) == (LOSSES[case.loss].targets != "labels")
     assert "Confusions" in page or LOSSES[case.loss].targets != "labels"
 
 
