@@ -189,8 +189,12 @@ def test_an_interruption_waits_until_all_pieces_are_used(
     net = FullyConnectedNet([40, 30], 12, 3, seed=0)
     net.products = "numpy"
     solver = Solver(net, data, **options, checkpoint_dir=tmp_path if saving else None)
-    with pytest.raises(KeyboardInterrupt):
-        solver.train()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in the background of a shell
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            solver.train()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert net.step == 1
     np.testing.assert_array_equal(net.params.flat, wanted.params.flat)
     assert any(tmp_path.iterdir()) == saving
