@@ -9,7 +9,7 @@ OLDEST := .venv-oldest
 demo: .venv/demo-installed  ## train with and without dropout on a few real digits, and write a page about it
 	$(BIN)/thinnet experiment dropout
 
-# One process a core, each with one thread for its products and loops: the files of tests share the cores better than threads do.
+# Three processes for two cores, each with one thread for its products and loops: files share cores better than threads do.
 # Bytecode is kept even where the environment says otherwise, since the tests start Python some hundred times.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 PYTEST := -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

@@ -35,6 +35,13 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two cores, since many tests wait for a process that they started."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + cores // 2
+
+
 gc.disable()  # until the tests are collected: each process keeps them all, and everything they import
 
 

@@ -254,7 +254,9 @@ def test_a_net_takes_shares_of_classes_of_any_dtype(dtype: Any, training: bool) 
     mixed = [0.7 * wanted[0] + sum(0.1 * net.loss(rows, np.full(6, c), training=training)[0] for c in range(3))]
     mixed += [net.loss(rows, shares.astype(kind), training=training)[0] for kind in (np.float32, np.float64)]
     np.testing.assert_allclose(mixed[1:], mixed[0], rtol=1e-6)
-    with pytest.raises(ArgumentError, match=r"svm_loss: y must be of shape \(6,\), .* Convert one-hot rows with y\.argmax\(axis=1\)"):
+    with pytest.raises(
+        ArgumentError, match=r"svm_loss: y must be of shape \(6,\), .* one-hot rows with y\.argmax\(axis=1\)"
+    ):
         net.replace(loss="svm").loss(rows, hot)
 
 
