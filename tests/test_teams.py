@@ -244,7 +244,8 @@ with team()._turn:  # another one has the threads
 
 body, right = ctypes.CFUNCTYPE(None, ctypes.c_void_p), []
 inside = body(lambda _: right.append(each_once(5)))
-ctypes.CDLL("libgomp.so.1").GOMP_parallel(inside, None, 2, 0)  # there are no threads within a parallel loop
+parallel = ctypes.CFUNCTYPE(None, body, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)(team()._fork)
+parallel(inside, None, 2, 0)  # there are no threads within a parallel loop
 assert right and all(right)
 
 X = generator.standard_normal((400, 500)).astype(np.float32)
