@@ -30,7 +30,7 @@ def test_the_command_writes_all_forms(tmp_path: Path, capsys: pytest.CaptureFixt
     line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if text.startswith("def dropout_backward"))
     assert f"dropout_backward             WRONG  line {line}\n" in out
     assert "      crashed\n" in out
-    assert "2 functions checked: 1 right, 1 wrong" in out
+    assert "2 functions: 1 right, 1 wrong" in out
     assert "\x1b" not in out  # no terminal, so no colors; and no output of the checked code
 
     page = files["html"].read_text()

@@ -48,7 +48,7 @@ class Report:
         counts = {state: self.count(state) for state in ("right", "wrong", "not checked")}
         message = ", ".join(f"{count} {state}" for state, count in counts.items() if count or state != "not checked")
         number = len(self.functions)
-        return f"{number} function{'s' if number != 1 else ''} checked: {message}"
+        return f"{number} function{'s' if number != 1 else ''}: {message}"
 
     def count(self, state: str) -> int:
         """How many functions are ``"right"``, ``"wrong"`` or ``"not checked"``."""

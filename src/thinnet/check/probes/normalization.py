@@ -79,8 +79,8 @@ def known_outputs(
     found: list[Alternative] = []
     for (other_mean, other_var), over in zip(map(along, others), others.values(), strict=True):
         found.append((by(other_mean, other_var), "wrong-axis", f"is normalized {over}"))
-        found.append((by(other_mean, var), "wrong-axis", f"has its mean {over}"))
-        found.append((by(mean, other_var), "wrong-axis", f"has its variance {over}"))
+        found.append((by(other_mean, var), "wrong-axis", f"uses the mean {over}"))
+        found.append((by(mean, other_var), "wrong-axis", f"uses the variance {over}"))
     N = x.size // mean.size
     return [
         *found,
@@ -105,7 +105,7 @@ def known_dx(
         (right * deviation, "wrong-gradient", "is not divided by the standard deviation"),
         (right * deviation**2, "wrong-gradient", "is multiplied by the standard deviation instead of divided by it"),
         (right / deviation, "wrong-gradient", "is divided by the variance instead of its square root"),
-        (crossed / deviation, "wrong-axis", "has its means along the other axis"),
+        (crossed / deviation, "wrong-axis", "uses means along the other axis"),
         *_by_terms(got, [term / deviation for term in (g, -mean + 0 * g, -through)], axis),
     ]
 
