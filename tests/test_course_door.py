@@ -278,11 +278,24 @@ def test_a_package_utils_of_ones_own_wins_and_is_not_ours_elsewhere(in_folder: P
 @pytest.mark.parametrize(
     ("dialect", "p", "text"),
     [
-        ("cs231n-2017", 1, r"p must be a number in \[0, 1\), got 1. .*probability of dropping"),
-        ("cs231n-2017", float("nan"), r"p must be a number in \[0, 1\), got nan"),
-        ("cs231n-2018", 0, r"p must be a number in \(0, 1\], got 0. .*probability of keeping"),
-        ("nndl", -0.5, r"p must be a number in \(0, 1\], got -0.5"),
-        ("nndl", "0.5", r"p must be a number in \(0, 1\], got '0.5'"),
+        (
+            "cs231n-2017",
+            1,
+            r" must be a number in \[0, 1\), got 1. .*probability of dropping a unit\. Write 0 for no dropout\.",
+        ),
+        ("cs231n-2017", float("nan"), r" must be a number in \[0, 1\), got nan"),
+        (
+            "cs231n-2018",
+            0,
+            r" must be a number in \(0, 1\], got 0. .*probability of keeping a unit\. Write 1 for no dropout\.",
+        ),
+        (
+            "cs231n-2021",
+            0,
+            r" must be a number in \(0, 1\], got 0. .* Write 1 for no dropout\.",
+        ),
+        ("nndl", -0.5, r" must be a number in \(0, 1\], got -0.5"),
+        ("nndl", "0.5", r" must be a number in \(0, 1\], got '0.5'"),
     ],
 )
 def test_an_impossible_p_is_refused(dialect: str, p: float, text: str) -> None:
@@ -290,11 +303,12 @@ def test_an_impossible_p_is_refused(dialect: str, p: float, text: str) -> None:
     from thinnet.course.cs231n.layers import dropout_forward
 
     thinnet.course.activate(dialect)
-    with pytest.raises(DialectError, match=text):
+    with pytest.raises(DialectError, match="^p" + text):
         dropout_forward(np.ones((2, 2)), {"mode": "train", "p": p})
+    argument = thinnet.course.DIALECTS[dialect].dropout_argument
     if p not in thinnet.course.DIALECTS[dialect].none:
-        with pytest.raises(DialectError, match=text):
-            FullyConnectedNet([5], **{thinnet.course.DIALECTS[dialect].dropout_argument: p})
+        with pytest.raises(DialectError, match=f"^{argument}{text}"):
+            FullyConnectedNet([5], **{argument: p})
 
 
 def test_missing_keys_and_wrong_modes_are_refused() -> None:

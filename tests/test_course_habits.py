@@ -122,7 +122,9 @@ def test_only_a_dialect_that_takes_all_arguments_is_advised() -> None:
 
     thinnet.course.activate("cs231n-2018")
     with pytest.raises(
-        DialectError, match=r"got 0\..* Other dialects allow it: run thinnet course run --dialect cs231n-2017\.$"
+        DialectError,
+        match=r"^dropout must be .* got 0\..* keeping a unit\. Write 1 for no dropout\. If it must mean dropping one, "
+        r"run thinnet course run --dialect cs231n-2017\.$",
     ):
         FullyConnectedNet([5], dropout=0)
     with pytest.raises(DialectError, match=r"got 0\..* See thinnet\.course\.DIALECTS for the other dialects\.$"):

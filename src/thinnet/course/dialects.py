@@ -65,22 +65,24 @@ class Dialect:
         return not (ARGUMENTS - own) & arguments.keys() and (p in self.none or self.allows(p))
 
     def rate(self, p: Any, arguments: Mapping[str, Any] | None = None) -> float:
-        """The dropout rate that `p` stands for; `arguments` are those passed to the net, for advice in the error.
+        """The dropout rate that `p` stands for; `arguments` are those passed to the net, if it was, for the error.
 
         >>> DIALECTS["cs231n-2017"].rate(0.25), DIALECTS["nndl"].rate(0.25)
         (0.25, 0.75)
         """
         dropping = self.p_means == "drop"
         if not self.allows(p):
-            limits, verb = ("[0, 1)", "dropping") if dropping else ("(0, 1]", "keeping")
+            verbs = ("dropping", "keeping") if dropping else ("keeping", "dropping")
+            name = "p" if arguments is None else self.dropout_argument
             course = [other for other in DIALECTS.values() if other.package == self.package and other.allows(p)]
             others = [other.name for other in course if other.takes(arguments or {})]
             fix = "See thinnet.course.DIALECTS for the other dialects."
             if others:
-                fix = f"Other dialects allow it: run thinnet course run --dialect {' or '.join(others)}."
+                fix = f"If it must mean {verbs[1]} one, run thinnet course run --dialect {' or '.join(others)}."
             raise DialectError(
-                f"p must be a number in {limits}, got {p!r}. In the dialect {self.name} it is the probability of "
-                f"{verb} a unit. {fix}"
+                f"{name} must be a number in {'[0, 1)' if dropping else '(0, 1]'}, got {p!r}. In the dialect "
+                f"{self.name} it is the probability of {verbs[0]} a unit. Write {0 if dropping else 1} for no dropout. "
+                f"{fix}"
             )
         return float(p) if dropping else 1 - float(p)
 
