@@ -37,6 +37,15 @@ def test_numbers_that_are_no_amounts_are_explained() -> None:
     assert told | {"mixup = 0.5", "dropout = 0.0", "data_seed = -1  # takes the first ones"} <= set(lines)
 
 
+def test_a_stored_config_with_the_default_decays_is_used_with_any_optimizer() -> None:
+    stored = tomllib.loads(Config(optimizer="sgd").to_toml())
+    Config.from_mapping(stored).check_used()
+    Config(weight_decay=0, decay=1).check_used({"weight_decay", "decay"})
+    Config(optimizer="lion", weight_decay=0.5, weight_decay_schedule="epoch_decay", decay=0.5).check_used()
+    with pytest.raises(ArgumentError, match="decay must be left out with schedule='cosine'"):
+        Config(schedule="cosine").check_used({"decay"})
+
+
 def test_fields_that_are_left_out_take_their_defaults(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("epochs = 3\n")
     assert Config.from_toml(tmp_path / "config.toml") == Config(epochs=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -141,6 +141,28 @@ class Config:
     def decays(self) -> bool:
         """Whether the optimizer has weight decay."""
         return "weight_decay" in OPTIMIZERS[self.optimizer].defaults
+
+    def check_used(self, named: Collection[str] = ()) -> None:
+        """Check that the optimizer and the schedules use the weight decay and the decay, if they are not the defaults.
+
+        Args:
+            named: fields that were given, so that they are checked even if they are the defaults.
+
+        Raises:
+            ArgumentError: if one would be ignored.
+        """
+        rules = [name for name in OPTIMIZERS if replace(self, optimizer=name).decays]
+        decays = "epoch_decay" in (self.schedule, self.weight_decay_schedule)
+        for name, neutral, used, by, those in (
+            ("weight_decay", 0, self.decays, "optimizer", rules),
+            ("decay", 1, decays, "schedule", ["epoch_decay"]),
+        ):
+            value = getattr(self, name)
+            if not used and value != neutral and (name in named or value != getattr(Config, name)):
+                raise ArgumentError(
+                    f"{name} must be left out with {by}={getattr(self, by)!r}, which ignores it, got {value:g}. "
+                    f"It needs {by}={' or '.join(map(repr, those))}."
+                )
 
     def to_toml(self, *, explained: bool = False) -> str:
         """One line per field; if `explained`, with a comment on special values, such as 0 for all."""
