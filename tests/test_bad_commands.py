@@ -24,8 +24,8 @@ COMMANDS = [
     ("experiment dropout --seeds -2", "must be a whole number of at least 1, got '-2'"),
     ("experiment dropout --epochs 1.5", "argument --epochs: must be a whole number, got '1.5'"),
     (
-        "train --data digits --hidden-dims 200,100",
-        "--hidden-dims: must be a whole number, got '200,100'; write a space",
+        "train --data digits --hidden-dims 200,50",
+        "--hidden-dims: must be a whole number, got '200,50'; write a space between two: 200 50\n",
     ),
     ("train --data digits --dropout half", "argument --dropout: must be a number, got 'half'"),
     ("experiment dropout --epochs 0", "--epochs must be an integer >= 1, got 0"),
@@ -54,8 +54,14 @@ COMMANDS = [
     ("report $TMP/own.npz", "must be the folder of a run, or of several, got a file"),
     ("experiment cifar10-fc --root $TMP", "--root must be cifar-10-batches-py or the folder that has it"),
     ("experiment cifar10-fc --seed one", "--seed: must be a whole number of at least 0, got 'one'"),
-    ("course run $TMP/none.ipynb --dialect nndl", "none.ipynb"),
+    ("course run $TMP/none.ipynb --dialect nndl", "error: notebook must be an existing .ipynb file, got '"),
     ("course run one.ipynb two.ipynb", "thinnet course run: error: unexpected word 'two.ipynb'.\nSee: thinnet c"),
+    (
+        "train --hidden-dims 32,x --output $TMP/run",
+        "--hidden-dims: must be a whole number, got '32,x'; write a space between two: 200 100\n",
+    ),
+    ("data cifar", "thinnet data: error: unexpected word 'cifar'. Did you mean '--download cifar10'?\n"),
+    ("data letters", "thinnet data: error: unexpected word 'letters'.\n"),
     ("train own.npz", "thinnet train: error: unexpected word 'own.npz'. Did you mean '--data own.npz'?"),
     ("experiment dropout digits", "unexpected word 'digits'. Did you mean '--data digits'?"),
     ("report runs -o page.html", "unexpected word '-o'."),
@@ -139,6 +145,24 @@ COMMANDS = [
         "adamw or lion, or leave it out.",
     ),
     ("train --data cifar10 --root $TMP --output $TMP/run", "or leave --root out to have it downloaded."),
+    (
+        "train --weight-decay 0.5 --output $TMP/run",
+        "error: --weight-decay must be left out with --optimizer adam, which ignores it, got 0.5. It needs --optimizer "
+        "adamw or lion.\n",
+    ),
+    (
+        "train --weight-decay 0.01 --output $TMP/run",
+        "which ignores it, got 0.01. It needs --optimizer adamw or lion.\n",
+    ),
+    (
+        "train --decay 0.5 --output $TMP/run",
+        "error: --decay must be left out with --schedule constant, which ignores it, got 0.5. It needs --schedule "
+        "epoch_decay.\n",
+    ),
+    (
+        "train --config $TMP/decay.toml --optimizer sgd --output $TMP/run",
+        "decay.toml, weight_decay must be left out with optimizer='sgd', which ignores it, got 0.5. It needs",
+    ),
     ("train --decay 0 --output $TMP/run", "got 0.0. --decay multiplies the learning rate after each epoch."),
     ("train --reg nan --output $TMP/run", "got nan. --reg is the strength of the L2 penalty: use 0 for none."),
     (
@@ -161,6 +185,7 @@ def test_a_wrong_command_line_ends_with_status_2(
     np.savez(tmp_path / "few.npz", X_train=np.eye(20), y_train=np.arange(20) % 2)
     np.savez(tmp_path / "values.npz", X_train=np.eye(4), y_train=np.arange(4) / 2)
     (tmp_path / "own.toml").write_text("dropout = 1.5")
+    (tmp_path / "decay.toml").write_text("optimizer = 'adamw'\nweight_decay = 0.5")
     (tmp_path / "begun").mkdir()
     (tmp_path / "empty.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}')
     (tmp_path / "begun" / "config.toml").write_text('data = "numbers"')

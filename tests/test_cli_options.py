@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from thinnet import cli, kernels
+from thinnet.errors import MissingExtraError
 
 QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
 
@@ -129,6 +130,19 @@ def test_a_full_disk_is_an_error_in_words() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("thinnet: error: the system refused to read or write (No space left on device).")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("extras", "named"),
+    [
+        (["a"], r"the package 'none_a', which is not inst"),
+        (["a", "b"], r"the packages 'none_a', 'none_b', which are not"),
+    ],
+)
+def test_missing_packages_are_named(extras: list[str], named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.experiments, "PACKAGES", {"a": ["none_a"], "b": ["none_b"]})
+    with pytest.raises(MissingExtraError, match=named):
+        cli.experiments.check_extras(*extras)
 
 
 def test_a_download_is_told_as_json_too(

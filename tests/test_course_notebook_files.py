@@ -40,7 +40,7 @@ def test_what_is_no_notebook_is_refused(content: bytes | None, why: str, tmp_pat
     path = tmp_path / "n.ipynb"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(NotebookError, match=rf"notebook must be an .ipynb file.*n\.ipynb(?s:.*){why}"):
+    with pytest.raises(NotebookError, match=rf"notebook must be an (existing )?.ipynb file.*n\.ipynb(?s:.*){why}"):
         run_notebook(path, dialect="nndl")
 
 

@@ -91,7 +91,8 @@ def test_a_run_that_was_interrupted_is_resumed_to_the_same_net(name: str, tmp_pa
     if what in (signal.SIGINT, signal.SIGTERM):
         assert done.returncode == 128 + what, done.stderr
         assert "finishing this step and saving" in done.stderr
-        assert "step-000000024.safetensors after step 24 of 80" in done.stderr
+        told = f"step-000000024.safetensors after step 24 of 80. Continue with: thinnet resume {tmp_path / 'cut'}\n"
+        assert told in done.stderr
         assert "Traceback" not in done.stderr
     else:
         assert done.returncode == -what, done.stderr

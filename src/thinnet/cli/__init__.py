@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -59,10 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ThinnetError, OSError, MemoryError) as error:
         status = 1 if isinstance(error, NumericalError) else 2
         return _failed(options, error, f"error: {as_typed(_in_words(error), options)}", status)
-    except KeyboardInterrupt as error:
-        return _failed(options, error, f"interrupted{f'; {error}' if str(error) else ''}", 130)
-    except Terminated as error:
-        return _failed(options, error, f"terminated{f'; {error}' if str(error) else ''}", 143)
+    except (KeyboardInterrupt, Terminated) as error:
+        word, status = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+        saved = f"; {error}{getattr(options, 'next_step', '')}" if str(error) else ""
+        return _failed(options, error, f"{word}{saved}", status)
 
 
 def _check_alone(options: argparse.Namespace) -> None:
@@ -234,6 +235,7 @@ def _run_train(options: argparse.Namespace) -> int:
     base = read_toml(options.config) if options.config else {}
     options.in_file = dict.fromkeys(base.keys() - given.keys(), options.config)
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
+    config.check_used(given)
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
     folder = options.processes.from_first(options.output or default)
     log = (lambda text: None) if is_silent(options) else print
@@ -257,6 +259,7 @@ def _run_resume(options: argparse.Namespace) -> int:
 
 def _train(begin: Callable[..., Result], folder: Path, options: argparse.Namespace) -> int:
     """Train with `begin` and print the result; with several processes, only the first prints it."""
+    options.next_step = f". Continue with: thinnet resume {shlex.quote(str(folder))}"
     communicator, progress = options.processes.communicator, False if is_silent(options) else None
     first = options.processes.rank == 0
     with _followers(folder, options, first) as callbacks:

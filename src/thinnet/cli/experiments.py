@@ -166,9 +166,10 @@ def check_extras(*extras: str) -> None:
     missing = {extra: [name for name in PACKAGES[extra] if find_spec(name) is None] for extra in extras}
     missing = {extra: names for extra, names in missing.items() if names}
     if missing:
-        packages = ", ".join(repr(name) for names in missing.values() for name in names)
+        names = [repr(name) for names in missing.values() for name in names]
+        what = f"package {names[0]}, which is" if len(names) == 1 else f"packages {', '.join(names)}, which are"
         raise MissingExtraError(
-            f"this experiment needs the packages {packages}, which are not installed. "
+            f"this experiment needs the {what} not installed. "
             f'Install them with: pip install "thinnet[{",".join(missing)}]"'
         )
 

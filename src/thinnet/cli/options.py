@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 from thinnet.arguments import OTHER_WORDS
 from thinnet.checks import nearest
 from thinnet.config import Config
+from thinnet.data.catalog import CATALOG
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,6 +42,9 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown option {name}. {_instead_of(name, [*self._option_string_actions][2:])}".rstrip())
         for word in left_over:
             fix = f" Did you mean '--data {word}'?" if "--data" in self._option_string_actions else ""
+            if "--download" in self._option_string_actions:
+                near = nearest(word, [name for name, known in CATALOG.items() if known.download])
+                fix = near.replace("Did you mean '", " Did you mean '--download ")
             self.error(f"unexpected word {word!r}.{fix}")
         return found, left_over
 
@@ -110,7 +115,12 @@ def _pair(text: str) -> tuple[str, float]:
     return name, float(number)
 
 
-_width = _number(int, lambda _: True, "a whole number; write a space between two: 200 100")
+def _width(text: str) -> int:
+    several = re.fullmatch(r"\W?\d+(\W+\d+)+\W?", text) and "." not in text
+    example = " ".join(re.findall(r"\d+", text)) if several else "200 100"
+    return int(_number(int, lambda _: True, f"a whole number; write a space between two: {example}")(text))
+
+
 KINDS = {int: _number(int, lambda _: True, "a whole number"), float: _number(float, lambda _: True, "a number")}
 positive = _number(int, lambda value: value >= 1, "a whole number of at least 1")
 natural = _number(int, lambda value: value >= 0, "a whole number of at least 0")

@@ -130,7 +130,7 @@ def _read(path: Path) -> Any:
         document = nbformat.reads(whole.decode(), as_version=4)
     except (FileNotFoundError, NotADirectoryError):
         came = f"got {str(path)!r}, which does not exist. Check its path. {looked_for(path)}"
-        raise NotebookError(f"notebook must be an .ipynb file, {came}") from None
+        raise NotebookError(f"notebook must be an existing .ipynb file, {came}") from None
     except (OSError, ValueError, AttributeError, TypeError, KeyError, nbformat.ValidationError) as error:
         raise NotebookError(
             f"notebook must be an .ipynb file in nbformat 4, got {str(path)!r}, which cannot be read as one: "
