@@ -13,6 +13,7 @@ import pytest
 
 from test_report import Tags, start
 from thinnet import cli, runs
+from thinnet.errors import NumericalError
 from thinnet.report import charts, svg, write_report
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import group_runs
@@ -82,6 +83,39 @@ def test_where_targets_are_numbers_no_word_is_said_of_accuracy(tmp_path: Path) -
     assert "%" not in text
     drawn = charts.curves(group_runs(find_runs([run])))
     assert {chart.title for chart in drawn} == {"Validation R²", "Training R²", "Validation loss", "Training loss"}
+
+
+def test_runs_that_were_not_measured_alike_have_no_best_one(tmp_path: Path) -> None:
+    """Neither a class and a number, nor training and validation rows; what is measured alike still has one."""
+    values, held_out = {"X_train": ROWS, "y_train": ROWS[:, :1]}, {"X_val": ROWS, "y_val": LABELS}
+    numbers, labels = on(tmp_path / "numbers", values), on(tmp_path / "labels", {"X_train": ROWS, "y_train": LABELS})
+    other, better = (
+        on(tmp_path / name, {"X_train": ROWS, "y_train": LABELS, **held_out}, dropout=rate)
+        for name, rate in (("other", 0.5), ("better", 0.0))
+    )
+    for pair in ((labels, numbers), (labels, other)):
+        assert "These runs were not measured alike, so none is called the best." in words(*pair)
+    assert "Best: " in words(other, better)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("rate", "size", "verdict"),
+    [(1e10, 25, "No epoch was finished."), (1e30, 25, "No epoch was finished."), (1e10, 100, "validation accuracy.")],
+)
+def test_a_run_that_diverged_is_said_to_have_stopped_with_the_step(
+    rate: float, size: int, verdict: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NumericalError, match=r"^(In|After) step \d+, ") as caught:
+        start(tmp_path / "run", optimizer="sgd", learning_rate=rate, batch_size=size)
+    sentence = str(caught.value).partition(". ")[0]
+    ended = f"with a numerical error: {sentence[0].lower()}{sentence[1:]}"
+    text = words(tmp_path / "run")
+    assert verdict in text
+    assert f"The run 'run' stopped {ended}." in text
+    assert f"No net to look at: it stopped {ended}." in text
+    assert "not yet" not in text
+    assert not find_runs([tmp_path / "run"])[0].finished
 
 
 def test_data_that_changed_since_are_not_evaluated(tmp_path: Path) -> None:

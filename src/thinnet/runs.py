@@ -30,6 +30,7 @@ from thinnet.training.resuming import CHANGEABLE
 from thinnet.typing import AnyPath
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
+FAILURE = "failure.txt"  # of a run that a numerical error ended
 Log = Callable[[str], Any]
 Command = Sequence[str] | None
 SOLVED = ("optimizer", "learning_rate", "epochs", "batch_size", "batch_statistics", "mixup")  # shared with a solver
@@ -74,7 +75,7 @@ def start(
     Args:
         config: what to train; if it has no seed, one is drawn and recorded.
         folder: receives config.toml, environment.json, checkpoints, and at the end result.json and net.safetensors, a
-            net that takes raw rows.
+            net that takes raw rows; after a numerical error, failure.txt instead.
         log: called with each line of output.
         communicator: an mpi4py communicator, whose processes train together; only rank 0 writes to its folder.
         command: the command line to record, word by word; by default that of this process.
@@ -312,6 +313,8 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
     try:
         history = solver.train()
     except NumericalError as error:
+        if solver.processes.rank == 0:
+            write_atomically(folder / FAILURE, str(error).encode())
         again = (
             "Training is deterministic: resumed or repeated, it fails in the same step. Change a setting, for example:"
         )
@@ -328,4 +331,5 @@ def _finish(solver: Solver, data: Dataset, folder: Path, config: Config) -> Resu
     if solver.processes.rank == 0:
         solver.model.save(folder / NET, data.standardization)
         write_atomically(folder / RESULT, json.dumps({**vars(result), "history": vars(history)}).encode())
+        (folder / FAILURE).unlink(missing_ok=True)  # of an earlier attempt, on another machine
     return result

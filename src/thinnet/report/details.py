@@ -36,7 +36,8 @@ def _details(group: Group, known: Known) -> Details:
     run = next((run for run in group.runs if run.finished and (run.folder / runs.NET).is_file()), None)
     if run is None:
         ended = any(run.finished for run in group.runs)
-        why = f"its file {runs.NET} is gone" if ended else "the run is not finished"
+        unfinished = next((f"it stopped {run.stop_reason}" for run in group.runs if run.stop_reason), "")
+        why = f"its file {runs.NET} is gone" if ended else unfinished or "the run is not finished"
         return Details(group, reason=f"No net to look at: {why}.")
     try:
         data, fingerprint = _data(run.config, known)

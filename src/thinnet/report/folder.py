@@ -17,7 +17,10 @@ from thinnet.typing import AnyPath
 
 @dataclass(frozen=True)
 class Run:
-    """One run, finished or not; results that it does not have yet are None or empty."""
+    """One run, finished or not; results that it does not have yet are None or empty.
+
+    If it has a `stop_reason` although it is not finished, a numerical error ended it.
+    """
 
     folder: Path
     config: Config
@@ -72,8 +75,16 @@ def read_run(folder: AnyPath) -> Run:
     if result.is_file():
         found = _read(result, _result, f"write it again with: thinnet resume {folder}")
         return Run(folder, config, environment, finished=True, **found)
-    begun = any(folder.glob(checkpoint.SAVED))
-    return Run(folder, config, environment, checkpoint.history_of(checkpoint.newest(folder)) if begun else History())
+    begun, failure = any(folder.glob(checkpoint.SAVED)), folder / runs.FAILURE
+    history = checkpoint.history_of(checkpoint.newest(folder)) if begun else History()
+    reason = failure.read_text(encoding="utf-8", errors="replace") if failure.is_file() else None
+    return Run(folder, config, environment, history, stop_reason=reason and _in_short(reason))
+
+
+def _in_short(failure: str) -> str:
+    """The first sentence of a numerical error: the step, and what was wrong in it."""
+    sentence = failure.partition(". ")[0]
+    return f"with a numerical error: {sentence[:1].lower()}{sentence[1:]}"
 
 
 def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], instead: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ ASIDE: dict[str, Any] = {"seed": -1, "data_seed": -1, "root": ""}  # the locatio
 class Group:
     """Runs of one config with different seeds; `number` counts a report's groups from 0 and determines their colors.
 
-    `notes` has a sentence about each run with the same config and seed as another one.
+    `notes` has a sentence about each run that failed, or has the same config and seed as another one.
     """
 
     number: int
@@ -93,9 +93,10 @@ def group_runs(runs: Sequence[Run]) -> list[Group]:
 
 
 def _once(members: Sequence[Run]) -> tuple[list[Run], list[str]]:
-    """Runs sorted by seed, without duplicates, and notes on those that share a seed."""
+    """Runs sorted by seed, without duplicates, and notes on those that failed or share a seed."""
     kept: list[Run] = []
-    notes = []
+    failed = [run for run in members if run.stop_reason and not run.finished]
+    notes = [f"The run '{run.name}' stopped {run.stop_reason}." for run in failed]
     for run in sorted(members, key=lambda run: (_seeds(run), not run.finished, -len(run.history.loss))):
         same_seeds = [other for other in kept if _seeds(other) == _seeds(run)]
         same = next((other for other in same_seeds if _agree(other, run)), None)

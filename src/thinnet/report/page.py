@@ -101,8 +101,12 @@ def _verdict(groups: Sequence[Group]) -> str:
     """The result in a sentence: the best group, and its lead over the group to compare with."""
     known = [group for group in groups if group.values(group.main_metric)]
     if not known:
-        return "No epoch is finished yet."
-    first = max(known, key=_level)
+        going = not groups or any(not run.stop_reason for group in groups for run in group.runs)
+        return "No epoch is finished yet." if going else "No epoch was finished."
+    ended = [group for group in known if any(run.finished for run in group.runs)] or known
+    if len({group.measure for group in known}) > 1 or len({SPLITS[group.main_metric] for group in ended}) > 1:
+        return "These runs were not measured alike, so none is called the best."
+    first = max(ended, key=_level)
     what = f"{_amount(first, _level(first))} {SPLITS[first.main_metric]} {first.measure}"
     if len(known) == 1:
         count = len(first.values(first.main_metric))
