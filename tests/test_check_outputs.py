@@ -72,6 +72,10 @@ def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["none.py"], "must exist"),
         (["layers.py", "--points", "adm=3"], "Did you mean 'adam'?"),
         (["layers.py", "--dialect", "p"], "dialect must be one of"),
+        (
+            ["layers.py", "--memory", "150"],
+            "megabytes must be an integer >= 300, got 150. Python and NumPy need this: --memory",
+        ),
         (["layers.py", "--html", "none/report.html"], "the folder for 'none/report.html' must exist"),
     ],
 )

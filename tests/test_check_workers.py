@@ -18,6 +18,7 @@ import check_dropouts as dropouts
 import check_sources as sources
 from test_check_files import check
 from thinnet.check import Limits, check_layers
+from thinnet.errors import ArgumentError
 
 CRASHES = [row for row in dropouts.DROPOUT_FAULTS if row[0] in ("crashed", "out-of-memory", "missing-package")]
 
@@ -218,3 +219,14 @@ def test_an_endless_loop_that_catches_everything_is_stopped(loop: str) -> None:
     exec(text, names)
     report = check_layers(names, timeout=0.5)
     assert report.faults == {"timed-out"}, str(report)
+
+
+@pytest.mark.parametrize("megabytes", [5, 299])
+def test_too_little_memory_for_the_checker_itself_is_refused(megabytes: int) -> None:
+    with pytest.raises(ArgumentError, match=f"megabytes must be an integer >= 300, got {megabytes}.*--memory"):
+        Limits(megabytes=megabytes)
+
+
+def test_the_least_memory_is_enough_for_a_right_file(tmp_path: Path) -> None:
+    report = check(tmp_path, dropouts.dropout({}, "keep"), "keep", limits=Limits(megabytes=300))
+    assert [one.state for one in report.functions] == ["right", "right"], str(report)

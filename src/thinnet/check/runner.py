@@ -17,6 +17,7 @@ from thinnet import old_python
 from thinnet.check.findings import Finding, FunctionReport, finding
 from thinnet.check.p_convention import PConvention
 from thinnet.check.scan import Source
+from thinnet.checks import check_number
 
 JOB, EVENTS, PRINTED, ERRORS = "job.pickle", "events.jsonl", "printed.txt", "errors.txt"  # in the worker's folder
 TICK, RANG = 0.1, "the time is over"  # of the worker's clock: its tick in seconds, and its message when time is up
@@ -32,11 +33,14 @@ class Limits:
 
     Attributes:
         seconds: CPU time for each function; it may take three times as long in wall-clock time.
-        megabytes: of address space, for the whole process.
+        megabytes: of address space, for the whole process; at least 300.
     """
 
     seconds: float = 20.0
     megabytes: int = 2048
+
+    def __post_init__(self) -> None:
+        check_number("megabytes", self.megabytes)
 
 
 @dataclass(frozen=True)
