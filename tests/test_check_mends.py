@@ -37,6 +37,28 @@ def test_a_mask_drawn_as_the_mend_says_is_right(verdict: str, changes: dict[str,
     assert not check(mended, means).faults
 
 
+SWAPPED: list[tuple[dict[str, str], str, str]] = [
+    ({"< KEEP) / KEEP": "> KEEP) * 1.0"}, "not-scaled-in-training", "by 1 for p = 0.3 and 0.8, expected {}: p is"),
+    ({"< KEEP) / KEEP": "> KEEP) * 2.0"}, "scaled-by-wrong-probability", "by 2 and 2 for p = 0.3 and 0.8; expected {}"),
+    ({"< KEEP) / KEEP": "> KEEP) * 1.0", "out = x\n": "out = x * KEEP\n"}, "classic-scaling", "is x times {}"),
+]
+
+
+@pytest.mark.parametrize("means", ["drop", "keep"])
+@pytest.mark.parametrize(("changes", "verdict", "told"), SWAPPED, ids=[row[1] for row in SWAPPED])
+def test_with_p_swapped_the_numbers_for_the_scale_are_those_of_the_fix(
+    changes: dict[str, str], verdict: str, told: str, means: str
+) -> None:
+    report = check(dropouts.dropout(changes, means), means)
+    found = {one.verdict: one for _, one in report}
+    assert [*found][:2] == ["keep-and-drop-swapped", verdict], str(report)
+    keep = {"drop": (0.7, 0.2), "keep": (0.3, 0.8)}[means]
+    numbers = [share if verdict == "classic-scaling" else 1 / share for share in keep]
+    assert told.format(" and ".join(f"{one:.4g}" for one in numbers)) in found[verdict].evidence
+    if verdict != "classic-scaling":
+        assert f"< {dropouts.KEEP[means]}) / {dropouts.KEEP[means]}; then" in found[verdict].mend
+
+
 # The verdict, a line of the net, the fault planted there, the fix that is reported, and the line after that fix.
 FORWARD = "                h, do = dropout_forward(h, self.dropout_param)\n"
 CALL = "h, cache = dropout_forward(h, self.dropout_param)"

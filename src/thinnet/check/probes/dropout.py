@@ -217,8 +217,8 @@ def _scales(subject: Subject, calls: Calls, tests: dict[float, DropoutCall], fra
     if subject.has("mask-depends-on-input") and not subject.convention.means:
         return  # it is unknown what the rate should be
     behavior = _behaves(fractions) or subject.convention.means or "keep"
-    keep = {p: keep_rate(behavior, p) for p in RATES}
-    inverted, ones = {p: 1 / keep[p] for p in RATES}, dict.fromkeys(RATES, 1.0)
+    keep, meant = ({p: keep_rate(one, p) for p in RATES} for one in (behavior, subject.convention.means or behavior))
+    inverted, right, ones = {p: 1 / keep[p] for p in RATES}, {p: 1 / meant[p] for p in RATES}, dict.fromkeys(RATES, 1.0)
     train = {p: group[0].scale for p, group in calls.items()}
     quiet = all(call.uniform and call.kept.all() for call in tests.values())
     test = {p: call.scale for p, call in tests.items()} if quiet else {}
@@ -228,18 +228,20 @@ def _scales(subject: Subject, calls: Calls, tests: dict[float, DropoutCall], fra
         if not _same(train, inverted) and not _follows_from_the_rate(subject, train, fractions):
             swapped = _same(train, {p: 1 / (1 - q) for p, q in keep.items()})
             why = ", which is 1 / the probability of dropping" if swapped else ""
-            message = f"{kept_by} {_list(train)} {rates}{why}; expected {_list(inverted)}"
+            message = f"{kept_by} {_list(train)} {rates}{why}; expected {_list(right)}"
             subject.report("scaled-by-wrong-probability", message, example=_pair(calls[RATES[0]][0]))
         if not _same(test, ones):
             subject.report("scaled-at-test", f"{at_test} 1, since training scales already")
-    elif test and _same(test, keep):
-        message = f"in training what is kept is not scaled; at test the output is x times {_list(keep)}"
+    elif test and (_same(test, keep) or _same(test, meant)):
+        message = f"in training what is kept is not scaled; at test the output is x times {_list(test)}"
         subject.report("classic-scaling", message)
     elif test and _same(test, {p: 1 - q for p, q in keep.items()}):
         subject.report("scaled-by-wrong-probability", f"{at_test} {_list(keep)}")
     else:
         mean = f"in training the mean of the output is {_list(keep)} times that of the input"
-        subject.report("not-scaled-in-training", f"{kept_by} 1 {rates}, expected {_list(inverted)}: {mean}")
+        if keep != meant:  # as the fix says
+            mean = f"p is the probability of {VERBS[subject.convention.means]} a unit"
+        subject.report("not-scaled-in-training", f"{kept_by} 1 {rates}, expected {_list(right)}: {mean}")
         if not _same(test, ones):
             subject.report("scaled-at-test", f"{at_test} 1")
 
