@@ -234,6 +234,19 @@ def spatial_batchnorm_forward(x, gamma, beta, bn_param):
     assert check(wrong).faults == {"running-momentum-swapped"}
 
 
+@pytest.mark.parametrize(
+    ("function", "old", "new"),
+    [
+        ("batchnorm_forward", "std = np.sqrt(var + eps)", "std = np.sqrt(var) + eps"),
+        ("layernorm_forward", "np.sqrt(x.var(axis=1, keepdims=True) + eps)", "x.std(axis=1, keepdims=True) + eps"),
+    ],
+)
+def test_an_epsilon_outside_of_the_root_of_a_normalization_is_a_note(function: str, old: str, new: str) -> None:
+    report = check(sources.swap(sources.LAYERS, {old: new}))
+    assert report.ok, str(report)
+    assert {(name, one.verdict) for name, one in report} == {(function, "epsilon-outside-root")}
+
+
 def test_a_softmax_that_subtracts_one_maximum_of_all_scores_is_noted() -> None:
     report = check(sources.swap(sources.LAYERS, {"x - x.max(axis=1, keepdims=True)": "x - x.max()"}))
     assert report.ok, str(report)

@@ -132,6 +132,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
     if missing:
         message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
         subject.report("running-statistics-not-updated", message)
+    note_epsilon_outside(subject, subject.own, 0, x, gamma, beta, {"mode": "train"})
 
 
 def known_gradients(dout: FloatArray, expected: dict[str, FloatArray], hat: FloatArray) -> dict[str, list[Alternative]]:
@@ -238,6 +239,16 @@ def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any)
         subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
+def note_epsilon_outside(subject: Subject, name: str, axis: int, *args: Any) -> None:
+    """Note an epsilon that is added to the standard deviation; with a usual epsilon there is hardly a difference."""
+    x, gamma, beta, param = args
+    eps, center = 0.5, x - x.mean(axis=axis, keepdims=True)
+    outside = gamma * center / (x.std(axis=axis, keepdims=True) + eps) + beta
+    found, _ = subject.attempt(subject.pair, name, x, gamma, beta, {**param, "eps": eps})
+    if found and np.shape(found[0]) == outside.shape and close(found[0], outside):
+        subject.report("epsilon-outside-root", f"with eps = {eps}, it divides by np.sqrt(var) + eps")
+
+
 def check_epsilon_back(subject: Subject, how: str, *args: Any) -> None:
     """Check that the gradients are finite if there is no variance, as long as the output is."""
     if subject.findings:
@@ -254,6 +265,7 @@ def check_layernorm_forward(subject: Subject) -> None:
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
     known = known_outputs(x, gamma, beta, (1,), {(0,): OTHER, (0, 1): EVERYTHING})
     check_output(subject, out, gamma * normalized(x, 1) + beta, known)
+    note_epsilon_outside(subject, "layernorm_forward", 1, x, gamma, beta, {})
     x[0] = 1.5
     check_epsilon(subject, "an example of equal values", out, "layernorm_forward", x, gamma, beta, {})
 
