@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import check_dropouts as dropouts
 import check_nets as nets
 import check_sources as sources
 from test_check import check, check_net
@@ -66,6 +67,24 @@ def test_what_others_may_give_a_class_is_not_held_against_it(missing: str) -> No
     report = check(CLASSES.replace("self.mask = x > 0", f"self.mask = {missing}"))
     assert report.ok
     assert [one.state for one in report.functions if "ReLU" in one.name] == ["not checked"] * 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("def dropout_forward", "def dropuot_forward", "; did you mean dropuot_forward?"),
+        ("def dropout_forward", "def Dropout_forwrd", "; did you mean Dropout_forwrd?"),
+        ("def dropout_forward", "def dropout_relu_forward", ""),
+        ("def dropout_forward", "dropuot_forward = 1\ndef forward", ""),
+    ],
+)
+def test_a_function_whose_name_is_misspelled_is_found_for_the_one_that_needs_it(old: str, new: str, told: str) -> None:
+    report = check(dropouts.dropout({}, "keep").replace(old, new), "keep")
+    [(name, found)] = report
+    assert (name, found.verdict) == ("dropout_backward", "not-checked")
+    assert found.evidence == f"it needs dropout_forward, which is not there{told}"
+    name = told[15:-1]
+    assert found.mend.startswith(f"Rename {name} to dropout_forward; then" if told else "There is nothing to fix")
 
 
 def test_it_is_told_of_functions_and_nets_too() -> None:

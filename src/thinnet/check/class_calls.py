@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.check.location import is_misspelled, location
+from thinnet.check.location import is_misspelled, location, said
 from thinnet.check.modes import strings
 from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, parameters, signature, signature_mismatch
 
@@ -182,7 +182,7 @@ def made(owner: type, *args: Any, **kwargs: Any) -> Any:
     except (*IN_THE_CALL, AttributeError) as error:
         if is_misspelled(error):
             raise
-        message = f"{owner.__name__} could not be created: {type(error).__name__}: {error}, {location(error)}"
+        message = f"{owner.__name__} could not be created: {said(error)}, {location(error)}"
         raise CannotCall(message) from error
 
 
@@ -196,7 +196,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
             raise
         shapes = " and ".join(str(argument.shape) for argument in args if isinstance(argument, np.ndarray))
         message = f"{method.__qualname__} stops when called with an array of shape {shapes}"
-        raise CannotCall(f"{message}: {type(error).__name__}: {error}, {location(error)}") from error
+        raise CannotCall(f"{message}: {said(error)}, {location(error)}") from error
     except AttributeError as error:
         # Attributes that forward lacks may be meant to be set from outside, such as the mode or the input shape.
         if (error.obj is layer and left is INPUT_GRADIENT) or is_misspelled(error):

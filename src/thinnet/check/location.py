@@ -3,6 +3,7 @@
 import difflib
 import linecache
 import traceback
+from collections.abc import Iterable
 from types import FrameType, ModuleType
 
 from thinnet.old_python import of_a_library
@@ -12,6 +13,11 @@ def location(error: BaseException) -> str:
     """Where an error was raised: the last line of the code under check, not of a library's."""
     calls = _calls(error)
     return line_of(calls[-1][0].f_code.co_filename, calls[-1][1]) if calls else "called as the courses do"
+
+
+def said(error: BaseException) -> str:
+    """An error's type and message, without the period after which more words could not follow."""
+    return f"{type(error).__name__}: {error}".rstrip(": .\n")[:300]
 
 
 def _calls(error: BaseException) -> list[tuple[FrameType, int]]:
@@ -28,9 +34,14 @@ def meant(error: BaseException) -> str:
     elif type(error) is NameError and calls:
         known = [*calls[-1][0].f_locals, *calls[-1][0].f_globals]
         known += [f"self.{one}" for one in dir(calls[-1][0].f_locals.get("self")) if one == name]
+    close = similar(name, known, 0.75)
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def similar(name: str, known: Iterable[str], least: float) -> str:
+    """The name most similar to this one, if the similarity is at least so large; else ""."""
     near = {one.lower().removeprefix("self."): one for one in known}
-    close = difflib.get_close_matches(name.lower(), near, 1, 0.75)
-    return f" (did you mean {near[close[0]]!r}?)" if close else ""
+    return next((near[one] for one in difflib.get_close_matches(name.lower(), near, 1, least)), "")
 
 
 def line_of(file: str, number: int) -> str:

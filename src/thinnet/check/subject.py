@@ -16,7 +16,7 @@ from thinnet import old_python
 from thinnet.check.compare import close
 from thinnet.check.findings import Finding, finding
 from thinnet.check.frameworks import FRAMEWORKS, HELPERS
-from thinnet.check.location import location, meant
+from thinnet.check.location import location, meant, said, similar
 from thinnet.check.p_convention import PConvention
 from thinnet.check.verdicts import Severity
 from thinnet.course import conv_layers, fast_layers, layer_utils, layers
@@ -137,7 +137,7 @@ class Subject:
     def call(self, name: str, *args: Any, may_change: tuple[int, ...] = ()) -> Any:
         """Call a function; report it if it fails, returns None, or changes options or arrays not in `may_change`."""
         if not callable(self.functions.get(name)):
-            raise self.stop("not-checked", f"it needs {name}, which is not there")
+            raise self._absent(name)
         given = [arg.copy() if isinstance(arg, np.ndarray) else arg for arg in args]  # the originals stay unchanged
         options = [dict(arg) if isinstance(arg, dict) else {} for arg in args]
         self.last_call = name, args
@@ -248,8 +248,14 @@ class Subject:
             verdict, evidence = "not-checked", f"{takes}: {evidence}"
         return self.stop(verdict, evidence)
 
+    def _absent(self, name: str) -> Stop:
+        """Report that a function is not there, and the one that may be meant for it: others have less similar names."""
+        close = similar(name, (one for one, value in self.functions.items() if callable(value)), 0.9)
+        question = f"; did you mean {close}?" if close else ""
+        return self.stop("not-checked", f"it needs {name}, which is not there{question}")
+
     def _failure(self, name: str, error: BaseException) -> Stop:
-        what = f"{type(error).__name__}: {error}".rstrip(": ")[:300] + meant(error)
+        what = said(error) + meant(error)
         if isinstance(error, CannotCall):
             return self.stop("not-checked", str(error))
         if isinstance(error, KnownFault):
@@ -264,7 +270,7 @@ class Subject:
             return self.blame(name, "unimplemented", f"{name} raises {what}")
         # It comes from a file that is missing or must be compiled.
         if isinstance(error, NameError) and (error.name in OF_COURSES or MISSING_STARS):
-            return self.stop("not-checked", f"it needs {error.name}, which is not there")
+            return self._absent(str(error.name))
         missing = error.name if isinstance(error, NameError) else "None" if "NoneType" in str(error) else ""
         if missing and missing in _never_computed(self.functions[name]):
             return self.blame(name, "unimplemented", f"a result was never computed: {what}, {location(error)}")

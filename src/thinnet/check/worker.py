@@ -19,7 +19,7 @@ from typing import IO, Any
 from thinnet import old_python
 from thinnet.check.findings import Finding, finding
 from thinnet.check.load import load
-from thinnet.check.location import location
+from thinnet.check.location import location, said
 from thinnet.check.plan import check_subject
 from thinnet.check.runner import EVENTS, JOB, PATIENCE, PRINTED, RANG, TICK, Job
 from thinnet.errors import MissingExtraError
@@ -84,7 +84,7 @@ def run(job: Job, events: IO[str], printed: IO[bytes], errors: int) -> None:
     try:
         namespace, absent = load(source.root, source.module, convention, job.old)
     except BaseException as error:
-        what = f"{type(error).__name__}: {error}"[:300]
+        what = said(error)
         old = "Python 2" if isinstance(error, MissingExtraError) else old_python.why_it_stops(what)
         why = f"it is written for {old}: " if old else ""
         if isinstance(error, FileNotFoundError):  # a script that starts by reading its data
