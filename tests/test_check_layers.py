@@ -28,7 +28,7 @@ from test_check import check
             {"return dx, (dout * lhat).sum(axis=0), dout": "return dx.T, (dout * lhat).sum(axis=1), -dout"},
             [
                 "shape-changed: dx has shape (5, 6)",
-                "wrong-axis: dgamma is summed along the other axis: it has shape (6,)",
+                "wrong-axis: dgamma is summed along the other axis, of shape (6,)",
                 "gradient-sign: dbeta is of the wrong sign",
             ],
         ),

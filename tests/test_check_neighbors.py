@@ -22,7 +22,10 @@ NEW_MEAN, NEW_VAR = "momentum * running_mean + (1 - momentum) * mu", "momentum *
 RIGHT_CLASS = "dsvm[np.arange(N), y] -= dsvm.sum(axis=1)"
 # The function, the code to replace, its replacement, and what the report says.
 LAYERS: list[tuple[str, str, str, str]] = [
-    ("affine_forward", ".dot(w) + b", ".dot(w) - b", "wrong-output: the output has -1 times the bias"),
+    ("affine_forward", ".dot(w) + b", ".dot(w) - b", "wrong-output: the output has the bias subtracted instead of added"),
+    ("affine_forward", ".dot(w) + b", ".dot(w)", "wrong-output: the output lacks the bias: "),
+    ("affine_forward", "out = x.resh", "assert not w.size, 'Wrong size.'\n    out = x.resh", "AssertionError: Wrong size, in layers.py, line "),
+    ("batchnorm_forward", NEW_VAR, "running_var", "bn_param['running_var'][1] stayed at 2.75, expected "),
     ("affine_forward", "x.reshape(x.shape[0], -1).dot(w)", "x.reshape(-1, len(x)).T.dot(w)", "reshaped in another order"),
     ("affine_backward", "dw = x.resh", "raise KeyError\n    dw = x.resh", "left is 3 values: array (4, 2, 3), array (6, 5), array (5,)"),
     ("affine_backward", "np.sum(dout, axis=0)", "np.sum(dout, axis=1)", "wrong-axis: db is summed along the other axis"),
@@ -147,7 +150,7 @@ NETS: list[tuple[dict[str, str], str]] = [
     ({"dh = relu_backward(dh, re)": "relu_backward(dh, re)"}, "relu_backward and, after it, affine_backward are given the same gradient"),
     ({"dh = dropout_backward(dh, do)": "dropout_backward(dh, do)"}, "dropout_backward and, after it, relu_backward are given"),
     ({"            return scores\n": "            return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)\n"}, "the scores of loss(X) are probabilities"),
-    ({"            return scores\n": "            return scores.argmax(axis=1)\n"}, "the scores of loss(X) are labels"),
+    ({"            return scores\n": "            return scores.argmax(axis=1)\n"}, "the scores of loss(X) are labels, of shape (6,), expected (6, 4)"),
     ({'np.sum(self.params["W%d" % i] ** 2)': 'np.sum(self.params["W%d" % i]) ** 2'}, "this is not a multiple of the sum of the squares"),
     ({"loss, dh = softmax_loss": "loss, dh = svm_loss"}, "the loss is that of svm_loss instead of softmax_loss"),
     ({RETURN: ""}, "wrong-return: loss(X), without y, goes on to the loss instead of returning the scores"),

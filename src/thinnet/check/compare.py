@@ -46,7 +46,7 @@ def difference(
     if got.shape != expected.shape:
         shapes = f"shape {got.shape}, expected {expected.shape}"
         if known:
-            return Difference(known[1], f"{what} {known[2]}: it has {shapes}")
+            return Difference(known[1], f"{what} {known[2]}, of {shapes}")
         why = ": it must be reshaped" if got.size == expected.size else ""
         why = ": it is square" if got.ndim == 4 and 0 < got.shape[2] == got.shape[3] else why
         why = ": it is transposed" if got.ndim == 2 and got.shape == expected.shape[::-1] else why

@@ -240,7 +240,8 @@ def check_affine_forward(subject: Subject) -> None:
         mixed = "is that of x reshaped in another order than x.reshape(len(x), -1)"
         orders = x.reshape(len(x), -1, order="F"), x.reshape(-1, len(x)).T
         added = "has the bias added to w, x.dot(w + b), instead of to the product"
-        known = [(rows @ w + times * b, "wrong-output", f"has {times} times the bias") for times in (0, -1, 2)]
+        biases = {0: "lacks the bias", -1: "has the bias subtracted instead of added", 2: "has the bias added twice"}
+        known = [(rows @ w + times * b, "wrong-output", told) for times, told in biases.items()]
         known += [(rows @ (w + b), "wrong-output", added)]
         known += [(other @ w + b, "wrong-output", mixed) for other in orders]
         check_output(subject, out, rows @ w + b, known)

@@ -249,7 +249,7 @@ class NetHarness:
         shares = np.exp(expected) / np.exp(expected).sum(axis=1, keepdims=True)
         known: list[Alternative] = [
             (shares, "wrong-output", "are probabilities: return the scores before the softmax"),
-            (labels, "wrong-output", "are labels: return the scores, of which predict takes the largest"),
+            (labels, "wrong-output", "are labels"),
             (np.maximum(expected, 0), "wrong-output", "go through a ReLU after the last affine layer"),
             *self.mistaken(net, X),
         ]

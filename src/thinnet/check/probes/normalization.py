@@ -228,8 +228,10 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
                 why = f": it is {of_old:g} * running + {of_new:g} * {what}, expected 0.8 * running + 0.2 * batch"
                 break
         i = int(np.argmax(np.abs(value - right)))
-        moved = f"bn_param[{key!r}][{i}] went from {old[i]:.4g} to {value[i]:.4g}, expected {right[i]:.4g}"
-        subject.report(verdict, f"with momentum 0.8, {moved}{why}")
+        before, after = f"{old[i]:.4g}", f"{value[i]:.4g}"
+        moved = f"stayed at {after}" if before == after else f"went from {before} to {after}"
+        message = f"with momentum 0.8, bn_param[{key!r}][{i}] {moved}, expected {right[i]:.4g}{why}"
+        subject.report(verdict, message)
 
 
 def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any) -> None:
