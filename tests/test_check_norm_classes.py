@@ -137,6 +137,12 @@ def test_a_class_without_running_statistics_is_not_judged_and_said_so() -> None:
     assert "BatchNorm has no running_mean under a usual name" in str(report)
 
 
+def test_an_epsilon_outside_of_the_root_is_noted_in_a_class() -> None:
+    text = BATCH.replace("np.sqrt(self.var + self.eps)", "(np.sqrt(self.var) + self.eps)")
+    report = check("import numpy as np\n" + text)
+    assert (report.ok, report.verdicts) == (True, {"epsilon-outside-root"}), str(report)
+
+
 def test_what_is_told_of_a_class_has_the_names_of_its_attributes() -> None:
     text = BATCH.replace("running_", "moving_").replace("(1 - self.momentum) * mean", "self.momentum * mean")
     said = " ".join(f"{one.evidence} {one.mend}" for _, one in check("import numpy as np\n" + text))

@@ -174,7 +174,7 @@ def test_the_faults_of_a_normalization_of_its_own_are_found(which: str, old: str
     ("which", "old", "new", "told", "mend"),
     [
         ("batch, in place", "* mean[0]", "* std[0]", "with momentum = 0.8, running_mean[1] went", "Use running ="),
-        ("batch, in place", "running_mean[:] =", "running_mean =", "running_mean[4] went", "running_mean[:] and run"),
+        ("batch, in place", "running_mean[:] =", "running_mean =", "running_mean[4] stayed", "running_mean[:] and run"),
         ("batch, returned", "(1 - new) * running_mean + new", "new * running_mean + (1 - new)",
          "with momentum = 0.2, mov_mean[4] went", "Use running ="),
         ("batch, in place", "return gamma * (x - running", "running_mean += 1; return gamma * (x - running",

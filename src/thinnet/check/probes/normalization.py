@@ -244,11 +244,13 @@ def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any)
 def note_epsilon_outside(subject: Subject, name: str, axis: int, *args: Any) -> None:
     """Note an epsilon that is added to the standard deviation; with a usual epsilon there is hardly a difference."""
     x, gamma, beta, param = args
-    eps, center = 0.5, x - x.mean(axis=axis, keepdims=True)
-    outside = gamma * center / (x.std(axis=axis, keepdims=True) + eps) + beta
-    found, _ = subject.attempt(subject.pair, name, x, gamma, beta, {**param, "eps": eps})
+    x = x * np.sqrt(EPS)
+    outside = gamma * (x - x.mean(axis=axis, keepdims=True)) / (x.std(axis=axis, keepdims=True) + EPS) + beta
+    found, _ = subject.attempt(subject.pair, name, x, gamma, beta, param)
     if found and np.shape(found[0]) == outside.shape and close(found[0], outside):
-        subject.report("epsilon-outside-root", f"with eps = {eps}, it divides by np.sqrt(var) + eps")
+        subject.report(
+            "epsilon-outside-root", "for x with a variance as small as epsilon, it divides by np.sqrt(var) + eps"
+        )
 
 
 def check_epsilon_back(subject: Subject, how: str, *args: Any) -> None:
