@@ -77,9 +77,9 @@ def test_pieces_of_rows_are_drawn_as_the_whole() -> None:
 @pytest.mark.parametrize("options", [{"dropout": 0.0}, {"dropout": 0.5, "hidden_dims": []}], ids=str)
 def test_a_net_that_drops_nothing_is_refused(options: dict[str, Any]) -> None:
     net = FullyConnectedNet(**{"hidden_dims": [5], "input_dim": 2, "num_classes": 2, **options})
-    with pytest.raises(ArgumentError, match=r"needs a net with dropout > 0 and a hidden layer, .* train with dropout"):
+    with pytest.raises(ArgumentError, match=r"needs a net with dropout > 0 and a hidden layer, .* drop, all draws are"):
         monte_carlo_scores(net, np.ones((1, 2)), 5)
-    with pytest.raises(ArgumentError, match="mc_samples must be an integer >= 1, got 0"):
+    with pytest.raises(ArgumentError, match=r"mc_samples must be an integer >= 1, got 0\. Use 50, for example\."):
         monte_carlo_scores(net, np.ones((1, 2)), 0)
 
 
@@ -128,3 +128,19 @@ def test_without_dropout_there_is_no_spread() -> None:
     net = ThinNetRegressor(dropout=0, max_iter=2).fit(X, X[:, 0])
     with pytest.raises(ArgumentError, match="Monte Carlo dropout needs a net with dropout > 0"):
         net.predict(X, return_std=True)
+
+
+def test_a_single_draw_has_no_spread_unless_there_are_several_nets() -> None:
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    options: dict[str, Any] = {"dropout": 0.3, "hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
+    classifier = ThinNetClassifier(**options).fit(X, X[:, 0] > 0)
+    regressor = ThinNetRegressor(**options).fit(X, X[:, 0])
+    for predict in (classifier.predict_proba, regressor.predict):
+        assert len(predict(X, mc_samples=1)) == 20
+        assert (predict(X, mc_samples=2, return_std=True)[1] > 0).any()
+        with pytest.raises(
+            ArgumentError, match=r"mc_samples must be at least 2 with return_std=True, got 1\. .* use 50"
+        ):
+            predict(X, mc_samples=1, return_std=True)
+    several = ThinNetRegressor(**options, ensemble=2).fit(X, X[:, 0])
+    assert (several.predict(X, mc_samples=1, return_std=True)[1] > 0).any()

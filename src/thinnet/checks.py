@@ -81,7 +81,7 @@ LIMITS: dict[str, Limit] = {
     "numeric_bins": Limit(2, math.inf, integer=True, fix="Use None to give columns of numbers as they are."),
     "tol": Limit(0, math.inf, fix="tol is the smallest improvement that counts."),
     "validation_fraction": Limit(0, 1, "()", fix="validation_fraction is the part of the rows held out: 0.1 is usual."),
-    "mc_samples": Limit(1, math.inf, integer=True, fix="50 draws give a standard error of a seventh of the spread."),
+    "mc_samples": Limit(1, math.inf, integer=True, fix="Use 50, for example."),
     "seed": Limit(0, 2**64, integer=True, fix="Use a whole number such as 0."),
     "tolerance": Limit(0, math.inf),
     "class_weight": Limit(0, math.inf, fix="Use 1 for the usual weight, and 0 to leave the rows of this label out."),

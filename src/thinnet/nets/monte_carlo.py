@@ -45,8 +45,8 @@ def monte_carlo_scores(
     if not net.dropout or not net.hidden_dims:
         raise ArgumentError(
             f"Monte Carlo dropout needs a net with dropout > 0 and a hidden layer, got dropout={net.dropout} and "
-            f"hidden_dims={net.hidden_dims}. Without units to drop all "
-            "draws are the same: leave mc_samples out, or train with dropout."
+            f"hidden_dims={net.hidden_dims}. Without units to drop, all draws are the same: leave mc_samples out, or "
+            f"train with dropout."
         )
     spec, state = net.spec, net.state
     rows = as_inputs(spec, net.standardization, X, first_row)

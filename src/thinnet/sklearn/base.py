@@ -336,10 +336,14 @@ class ThinNetEstimator(Learned, Known, BaseEstimator, metaclass=ABCMeta):
         return members.scores(self._nets, self._inputs, given)
 
     def _drawn(
-        self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray]
+        self, X: Any, mc_samples: int | None, predictions: Callable[[FloatArray], FloatArray], *, return_std: bool
     ) -> tuple[FloatArray, FloatArray]:
         """Monte Carlo dropout: mean and standard deviation, in float64, of the thinned nets' predictions."""
         given, draws = self._rows(X), check_number("mc_samples", MC_SAMPLES if mc_samples is None else mc_samples)
+        if return_std and draws * len(self._nets) < 2:
+            raise ArgumentError(
+                "mc_samples must be at least 2 with return_std=True, got 1. One draw has no spread: use 50, say."
+            )
         means, spreads = [], []
         for scores in members.drawn_scores(self._nets, self._inputs, given, draws, self._seed):
             drawn = predictions(scores)

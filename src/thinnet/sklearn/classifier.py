@@ -136,13 +136,13 @@ class ThinNetClassifier(ClassifierMixin, ThinNetEstimator):
             (N, C) probabilities in the order of ``classes_``; with `return_std`, a pair of them and their spread.
 
         Raises:
-            ArgumentError: (a `ValueError`) if draws are requested and ``dropout`` is 0.
+            ArgumentError: (a `ValueError`) if draws are requested and ``dropout`` is 0, or the spread of a single one.
 
         Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
         """
         if mc_samples is None and not return_std:
             return self._probabilities(self._scores(X))
-        mean, spread = self._drawn(X, mc_samples, self._probabilities)
+        mean, spread = self._drawn(X, mc_samples, self._probabilities, return_std=return_std)
         return (mean, spread) if return_std else mean
 
     def predict_log_proba(self, X: Any) -> FloatArray:

@@ -101,13 +101,13 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
             (N,) or (N, C) predictions, like y; with `return_std`, a pair of the predictions and their spread.
 
         Raises:
-            ArgumentError: (a `ValueError`) if draws are requested and ``dropout`` is 0.
+            ArgumentError: (a `ValueError`) if draws are requested and ``dropout`` is 0, or the spread of a single one.
 
         Source: Gal and Ghahramani, "Dropout as a Bayesian approximation", arXiv 1506.02142 (2015).
         """
         if mc_samples is None and not return_std:
             return self._in_units(self._values(self._scores(X)))
-        mean, spread = self._drawn(X, mc_samples, self._values)
+        mean, spread = self._drawn(X, mc_samples, self._values, return_std=return_std)
         spread *= self._y_units.scale
         predicted = self._in_units(mean)
         return (predicted, spread.ravel() if self._flat else spread) if return_std else predicted
