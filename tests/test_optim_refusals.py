@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from thinnet import ArgumentError
-from thinnet.optim import OPTIMIZERS, FlatOptimizer
+from thinnet.optim import OPTIMIZERS, FlatOptimizer, optimizer_options_of
 from thinnet.typing import FloatArray
 
 OF_EACH = pytest.mark.parametrize("name", OPTIMIZERS)
@@ -30,6 +30,26 @@ def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
         FlatOptimizer(name, {"lr": 0.1}, like=np.zeros(3))
     with pytest.raises(ArgumentError, match=r"\. Did you mean 'learning_rate'\?$"):
         FlatOptimizer(name, {"learningrate": 0.1}, like=np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "text"),
+    [
+        ("sgd", "momentum", r" must be empty, got 'momentum'\. sgd takes no momentum; sgd_momentum and nesterov do\."),
+        ("sgd", "foo", r" must be empty, got 'foo'\. Leave it out\."),
+        ("adam", "weight_decay", r" only the keys 'beta1', .* adam takes no weight_decay; adamw and lion do\."),
+        ("adam", "decay_rate", r" only the keys .* adam takes no decay_rate; rmsprop does\."),
+        ("adam", "beta3", r" got 'beta3'\. Did you mean 'beta2'\?"),
+    ],
+)
+def test_an_option_of_other_optimizers_is_said_to_be_theirs(name: str, option: str, text: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^optimizer_options.*{text}$"):
+        optimizer_options_of(name, None, {option: 0.5})
+    if "empty" not in text:
+        with pytest.raises(ArgumentError, match=text.replace("keys 'beta1'", "keys 'learning_rate'")):
+            FlatOptimizer(name, {option: 0.5}, like=np.zeros(3))
+        with pytest.raises(ArgumentError, match=text.replace("keys 'beta1'", "keys 'learning_rate'")):
+            OPTIMIZERS[name].rule(*draw(), {option: 0.5})
 
 
 @pytest.mark.parametrize(

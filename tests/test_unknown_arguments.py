@@ -12,7 +12,9 @@ import pytest
 
 import thinnet
 from thinnet import ArgumentError, Dataset, FullyConnectedNet, Solver, check, course, layers, optim, report, schedules
+from thinnet.arguments import OPTION_OF
 from thinnet.callbacks import EarlyStopping  # noqa: F401 - in a text below, like the layers
+from thinnet.checks import listed
 from thinnet.course.data_utils import get_CIFAR10_data
 from thinnet.gradient_check import eval_numerical_gradient, eval_numerical_gradient_array
 from thinnet.layers import conv_forward, dropout_forward, max_pool_forward  # noqa: F401
@@ -135,7 +137,9 @@ def test_words_of_others_are_answered_with_ours(written: str, told: str) -> None
         ("num_workers", r"Leave it out: everything is computed on the CPU\.$"),
         ("loss", r"Solver has no argument 'loss'\. Give it to the net\.$"),
         ("dropout", r"Give it to the net\.$"),
-        ("weight_decay", r"Did you mean 'optimizer_options'\?$"),
+        ("weight_decay", r"Did you mean 'optimizer_options'\? adamw and lion take weight_decay\.$"),
+        ("momentum", r"Did you mean 'optimizer_options'\? sgd_momentum and nesterov take momentum\.$"),
+        ("beta1", r"Did you mean 'optimizer_options'\? adam, adamw and lion take beta1\.$"),
         ("metrics", r"Leave it out: accuracy is measured after each epoch\.$"),
         ("validation_split", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
         ("validation_data", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
@@ -145,3 +149,11 @@ def test_what_other_trainers_take_beside_the_data_is_answered(option: str, text:
     net, given = FullyConnectedNet([5], 4, 2, seed=0), dict[str, Any]([(option, True)])
     with pytest.raises(ArgumentError, match=text):
         Solver(net, Dataset(X, np.array([0, 1, 0, 1])), **given)
+
+
+def test_the_optimizers_that_an_answer_names_have_the_option() -> None:
+    keys = {key for row in optim.OPTIMIZERS.values() for key in row.defaults} - {"learning_rate", "epsilon"}
+    assert keys == {*OPTION_OF}
+    for key in keys:
+        takers = [name for name, row in optim.OPTIMIZERS.items() if key in row.defaults]
+        assert OPTION_OF[key].rpartition(" ")[0] == listed(takers)

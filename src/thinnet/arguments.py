@@ -24,10 +24,18 @@ OF_KEPT = ["keep", *(f"{keep}_{of}" for keep in ("keep", "retain", "dropout_keep
 DROPPED = dict.fromkeys(OF_DROPPED, " It is the fraction dropped.")
 DROPPED |= {word: f" It is the fraction dropped, 1 - {word}." for word in OF_KEPT}
 
+# The optimizers that have an option, for those who give it by itself.
+OPTION_OF = {
+    "momentum": "sgd_momentum and nesterov take",
+    "decay_rate": "rmsprop takes",
+    **dict.fromkeys(("beta1", "beta2"), "adam, adamw and lion take"),
+    "weight_decay": "adamw and lion take",
+}
+
 # Synonyms: our names in order of preference, and the words that people may use for them.
 OTHERS_CALL_IT = {
     "optimizer solver": "update_rule optim solver optimizer",
-    "optimizer_options": "optim_config optimizer_config momentum betas",
+    "optimizer_options": "optim_config optimizer_config momentum betas decay_rate",
     "learning_rate_init learning_rate": "lr learning_rate_init",
     "schedule learning_rate": "lr_decay lr_scheduler decay schedule",
     "epochs max_iter": "num_epochs n_epochs max_iter epochs",
@@ -58,8 +66,8 @@ OTHERS_CALL_IT = {
     "seed random_state": "random_state seed",
     "loss": "criterion train_loss",
     "ensemble": "n_estimators",
-    "beta_1": "beta1",
-    "beta_2": "beta2",
+    "beta_1 optimizer_options": "beta1",
+    "beta_2 optimizer_options": "beta2",
     "flip": "mirror horizontal_flip",
     "translate": "shift width_shift_range padding",
     "padding_mode": "border fill_mode",
@@ -275,5 +283,8 @@ def instead_of(name: str, known: Collection[str]) -> str:
     """
     for word in OTHER_WORDS.get(name, ()):
         if word.partition(".")[0] in known:
-            return f"Did you mean {word!r}?{DROPPED.get(name, '')}"
+            note = DROPPED.get(name, "")
+            if word == "optimizer_options" and name in OPTION_OF:
+                note = f" {OPTION_OF[name]} {name}."
+            return f"Did you mean {word!r}?{note}"
     return nearest(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")

@@ -8,9 +8,10 @@ import inspect
 import math
 import numbers
 import os
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -190,6 +191,16 @@ def shortened(values: Collection[Any], most: int = 5) -> str:
     return f"{shown} and {len(values) - most} more" if len(values) > most else shown
 
 
+def listed(words: Iterable[str]) -> str:
+    """Words as a sentence lists them.
+
+    >>> listed(["x", "gamma", "beta"])
+    'x, gamma and beta'
+    """
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def check_names(names: Any, num_classes: int | None, error: Error) -> tuple[str, ...]:
     """The class names as a tuple, empty if none; they must be distinct strings, `num_classes` of them (None: any)."""
     given = tuple(names) if np.iterable(names) and not isinstance(names, str) else (names,)
@@ -221,12 +232,15 @@ def check_path(name: str, value: Any) -> Path:
     return Path(os.path.expanduser(value))
 
 
-def check_keys(name: str, given: Collection[str], known: Collection[str]) -> None:
-    """Raise if `given`, the keys of the argument `name`, has one that is not in `known`."""
+def check_keys(
+    name: str, given: Collection[str], known: Collection[str], fixes: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Raise if `given`, the keys of the argument `name`, has one not in `known`; `fixes` are those of some keys."""
     for key in given:
         if key not in known:
-            expected = "only the keys " + ", ".join(map(repr, known))
-            raise _refusal(name, f"a mapping with {expected}", repr(key), nearest(key, known))
+            keys = ", ".join(map(repr, known))
+            fix = fixes.get(key) or (nearest(key, known) if keys else "Leave it out.")
+            raise _refusal(name, f"a mapping with only the keys {keys}" if keys else "empty", repr(key), fix)
 
 
 def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
@@ -315,12 +329,17 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
         raise _refusal(f"{where}: y", f"labels from 0 to {num_classes - 1}", f"y[{bad}] = {y[bad]}", fix)
 
 
-def merge_options(name: str, defaults: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
+def merge_options(
+    name: str,
+    defaults: Mapping[str, Any],
+    given: Mapping[str, Any] | None,
+    fixes: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """`defaults` updated with `given`, after checking that every key is known and every number is within its limit."""
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise _refusal(name, "a mapping", shown(given), "Write {'learning_rate': 1e-3}, for example.")
-    check_keys(name, given, defaults)
+    check_keys(name, given, defaults, fixes)
     checked = {key: check_number(key, value) if key in LIMITS else value for key, value in given.items()}
     return {**defaults, **checked}
 

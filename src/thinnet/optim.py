@@ -17,7 +17,7 @@ import numpy as np
 
 from thinnet import kernels
 from thinnet.arguments import known_arguments
-from thinnet.checks import check_arrays, check_choice, check_number, check_takes, merge_options
+from thinnet.checks import check_arrays, check_choice, check_number, check_takes, listed, merge_options
 from thinnet.errors import ArgumentError
 from thinnet.parameters import Late, Parameters, is_own
 from thinnet.subnormal import scaled_square, settled, settled_average
@@ -220,7 +220,7 @@ class FlatOptimizer:
 
     def __init__(self, name: str, options: Config | None, like: FloatArray) -> None:
         self.name = check_choice("optimizer", name, tuple(OPTIMIZERS))
-        self.options = merge_options("optimizer_options", OPTIMIZERS[name].defaults, options)
+        self.options = merge_options("optimizer_options", OPTIMIZERS[name].defaults, options, _of_others(name))
         self.state = _fresh_state(name, like)
         self._size, self._dtype = like.size, like.dtype
 
@@ -345,8 +345,20 @@ def optimizer_options_of(optimizer: str | Rule, learning_rate: float | None, opt
     if isinstance(optimizer, str):
         defaults = dict(OPTIMIZERS[check_choice("optimizer", optimizer, tuple(OPTIMIZERS))].defaults)
         rate = {"learning_rate": defaults.pop("learning_rate"), **given}
-        return {**merge_options("optimizer_options", defaults, options), **rate}
+        return {**merge_options("optimizer_options", defaults, options, _of_others(optimizer)), **rate}
     return {**options, **given}
+
+
+@functools.cache  # rules ask for it in each step
+def _of_others(name: str) -> dict[str, str]:
+    """What to say of each option that the optimizer `name` lacks, while others have it."""
+    takers: dict[str, list[str]] = {}
+    for other, optimizer in OPTIMIZERS.items():
+        for key in optimizer.defaults.keys() - OPTIMIZERS[name].defaults:
+            takers.setdefault(key, []).append(other)
+    return {
+        key: f"{name} takes no {key}; {listed(names)} {'do' if names[1:] else 'does'}." for key, names in takers.items()
+    }
 
 
 def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> Config:
@@ -361,7 +373,7 @@ def _begin(name: str, w: FloatArray, dw: FloatArray, config: Config | None) -> C
     _check_state(name, w, state)
     given = {key: value for key, value in config.items() if key not in state}
     fresh = {} if len(state) == len(optimizer.state) else _fresh_state(name, w)
-    return {**merge_options("config", optimizer.defaults, given), **fresh, **state}
+    return {**merge_options("config", optimizer.defaults, given, _of_others(name)), **fresh, **state}
 
 
 def _check_state(name: str, w: FloatArray, state: Config) -> None:
