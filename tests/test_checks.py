@@ -133,7 +133,7 @@ def test_options_are_merged_over_defaults() -> None:
         merge_options("config", defaults, {"learning_rate": -1})
     with pytest.raises(ArgumentError, match="config must be a mapping with only the keys 'learning_rate', 'anything'"):
         merge_options("config", defaults, {"lr": 1})
-    with pytest.raises(ArgumentError, match=r"^config must be a mapping, got a ndarray\. Write"):
+    with pytest.raises(ArgumentError, match=r"^config must be a mapping, got an ndarray\. Write"):
         merge_options("config", defaults, np.ones(1000))  # type: ignore[arg-type]
 
 

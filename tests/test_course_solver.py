@@ -233,6 +233,6 @@ def test_affine_backward_is_told_of_what_is_no_cache(optim: ModuleType) -> None:
     x, w, b = np.ones((2, 3)), np.ones((3, 4)), np.ones(4)
     both = layers.affine_forward(x, w, b)
     text = r"affine_backward: cache must be \(x, w, b\), the second of the two values of affine_forward, got "
-    for cache, came in ((both, "a tuple of 2"), (both[0], "a ndarray"), (None, "a NoneType")):
+    for cache, came in ((both, "a tuple of 2"), (both[0], "an ndarray"), (None, "None")):
         with pytest.raises(ArgumentError, match=rf"{text}{came}\. Write out, cache = affine_forward\(x, w, b\)"):
             layers.affine_backward(np.ones((2, 4)), cache)

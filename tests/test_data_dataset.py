@@ -216,9 +216,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     ("splits", "came"),
     [
         ((), "0 pairs"),
-        ((np.eye(2), [0, 1]), "a ndarray"),
+        ((np.eye(2), [0, 1]), "an ndarray"),
         (((np.eye(2), [0, 1]), (np.eye(2),)), "a tuple"),
-        (((np.eye(2), [0, 1]), None), "a NoneType"),
+        (((np.eye(2), [0, 1]), None), "None"),
         (((np.eye(2), [0, 1]),) * 4, "4 pairs"),
     ],
 )

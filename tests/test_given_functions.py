@@ -103,7 +103,7 @@ def test_a_rule_by_name_refuses_half_precision_and_a_function_may_take_it() -> N
     ("scores", "came"),
     [
         ((0.0, np.zeros((20, 2))), "a tuple"),
-        (None, "a NoneType"),
+        (None, "None"),
         (np.zeros(20), r"an array of shape \(20,\)"),
         (np.zeros((3, 2)), r"an array of shape \(3, 2\)"),
     ],
@@ -128,7 +128,7 @@ def test_a_loss_that_needs_labels_is_refused_where_scores_are_needed() -> None:
 
 
 def test_what_is_no_model_is_named_without_its_numbers() -> None:
-    with pytest.raises(ArgumentError, match=r"a method loss, got a ndarray\. Pass a FullyConnectedNet, for example"):
+    with pytest.raises(ArgumentError, match=r"a method loss, got an ndarray\. Pass a FullyConnectedNet, for example"):
         Solver(X, Dataset(X, Y))
 
 

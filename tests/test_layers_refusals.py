@@ -153,11 +153,11 @@ def test_another_cache_than_that_of_the_forward_pass_is_refused(name: str) -> No
     fix = re.escape(f" Write out, cache = {forward}(...), and then {backward}(dout, cache).") + "$"
     with pytest.raises(ArgumentError, match=text + r"both\." + fix):
         layer.backward(dout, (out, cache))
-    with pytest.raises(ArgumentError, match=text + r"a ndarray\." + fix):
+    with pytest.raises(ArgumentError, match=text + r"an ndarray\." + fix):
         layer.backward(cache, dout)
     with pytest.raises(ArgumentError, match=text + r"a tuple\." + fix):
         layer.backward(dout, tuple(cache))
-    with pytest.raises(ArgumentError, match=text + r"a NoneType\." + fix):
+    with pytest.raises(ArgumentError, match=text + r"None\." + fix):
         layer.backward(dout, None)
 
 

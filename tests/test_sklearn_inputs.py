@@ -76,7 +76,7 @@ LAZY: dict[str, tuple[Callable[[], Any], str]] = {
 @pytest.mark.parametrize("estimator", [ThinNetClassifier, ThinNetRegressor])
 def test_what_is_not_in_memory(kind: str, estimator: Any) -> None:
     make, fix = LAZY[kind]
-    text = f"X must be an array, a sparse matrix or a data frame in memory, got a {kind}. {fix}"
+    text = f"X must be an array, a sparse matrix or a data frame in memory, got an? {kind}. {fix}"
     trained = estimator(**QUICK).fit(X, Y)
     calls: list[Callable[[Any], Any]] = [
         lambda rows: estimator(**QUICK).fit(rows, Y), lambda rows: trained.partial_fit(rows, Y), trained.predict,
@@ -96,7 +96,7 @@ def test_what_is_not_in_memory(kind: str, estimator: Any) -> None:
         (b"data.csv", "got the text 'data.csv'"),
         ([{"a": 1.0, "b": 2.0}], r"got a list of dicts\. Give pandas\.DataFrame\(list\(X\)\)"),
         (deque([{"a": 1.0, "b": 2.0}]), "got a deque of dicts"),
-        (np.array([{"a": 1.0, "b": 2.0}], object), "got a ndarray of dicts"),
+        (np.array([{"a": 1.0, "b": 2.0}], object), "got an ndarray of dicts"),
     ],
     ids=["a name", "a path", "bytes", "dicts", "dicts in a deque", "dicts in an array"],
 )

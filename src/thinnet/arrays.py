@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import Error, shortened
+from thinnet.checks import Error, kind_of, shortened
 from thinnet.errors import ArgumentError, DataError
 from thinnet.typing import AnyArray
 
@@ -50,7 +50,7 @@ def as_array(name: str, value: Any, error: Error = ArgumentError) -> Any:
                 odd = [each for each in value.column_names if np.asarray(value[each]).dtype.kind not in "biuf"]
                 came = f"without numbers in {shortened(odd)}"
                 fix = "Convert them to numbers, or leave them out."
-        raise error(f"{name} must be an array, got a {type(value).__name__} {came}. {fix}") from caught
+        raise error(f"{name} must be an array, got {kind_of(value)} {came}. {fix}") from caught
     if array.dtype.kind == "T":  # variable-length strings, which little code supports
         return array.astype(object)
     return array.astype(np.float32) if array.dtype.kind == "V" and not issubclass(array.dtype.type, np.void) else array
@@ -65,7 +65,7 @@ def check_unmasked(name: str, value: Any, error: Error = ArgumentError, fix: str
 
 def check_is_array(name: str, value: Any, expected: str = "an array in memory", error: Error = ArgumentError) -> None:
     """Raise `error`, with the fix, for a value that NumPy would take for a single object rather than an array."""
-    came, is_mapping = f"a {type(value).__name__}", isinstance(value, Mapping)
+    came, is_mapping = kind_of(value), isinstance(value, Mapping)
     is_line = isinstance(value, list | tuple | deque) or (isinstance(value, np.ndarray) and value.ndim == 1)
     first = value[0] if is_line and len(value) else None
     ways = [way for attribute, way in INTO_MEMORY.items() if callable(getattr(value, attribute, None))]
@@ -159,7 +159,7 @@ def came(array: AnyArray) -> str:
     odd = [element for element in array.flat if not isinstance(element, Real)]
     if not odd:
         return "numbers beyond float64"
-    return "None" if odd[0] is None else f"a {type(odd[0]).__name__}, {shorten(repr(odd[0]), 40, placeholder='...')}"
+    return "None" if odd[0] is None else f"{kind_of(odd[0])}, {shorten(repr(odd[0]), 40, placeholder='...')}"
 
 
 def advice(name: str, array: AnyArray) -> str:

@@ -175,10 +175,20 @@ def shown(value: Any, most: int = 200) -> str:
     """A value as error messages show it: arrays and other long values by type only.
 
     >>> shown("adm"), shown(np.ones((3, 4)))
-    ("'adm'", 'a ndarray')
+    ("'adm'", 'an ndarray')
     """
     text = repr(value)
-    return f"a {type(value).__name__}" if "\n" in text or len(text) > most else text
+    return kind_of(value) if "\n" in text or len(text) > most else text
+
+
+def kind_of(value: Any) -> str:
+    """The type of a value, as error messages name it.
+
+    >>> kind_of(None), kind_of(np.ones(3)), kind_of([])
+    ('None', 'an ndarray', 'a list')
+    """
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name.startswith(('nd', *'aeioAEIO')) else 'a'} {name}"
 
 
 def shortened(values: Collection[Any], most: int = 5) -> str:
@@ -303,7 +313,7 @@ def check_cache(where: str, cache: Any, kind: type[Any]) -> None:
         return
     forward, pair = where.replace("_backward", "_forward"), isinstance(cache, tuple) and len(cache) == 2
     both = pair and isinstance(cache[1], kind)
-    came = "both" if both else f"a {type(cache).__name__}"
+    came = "both" if both else kind_of(cache)
     fix = f"Write out, cache = {forward}(...), and then {where}(dout, cache)."
     raise _refusal(f"{where}: cache", f"the second of the two values of {forward}", came, fix)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from thinnet import defaults, runs
 from thinnet.bars import above, bars
-from thinnet.checks import check_choice, check_number, check_path
+from thinnet.checks import check_choice, check_number, check_path, kind_of
 from thinnet.config import Config, check_config
 from thinnet.data.cifar10 import find_cifar10
 from thinnet.data.files import unreadable
@@ -88,9 +88,7 @@ def run(
         OSError: if the folder cannot be written.
     """
     if isinstance(configs, Config | Mapping | str):
-        raise ArgumentError(
-            f"configs must be a list of Configs, got a {type(configs).__name__}. Write [Config(epochs=5)]."
-        )
+        raise ArgumentError(f"configs must be a list of Configs, got {kind_of(configs)}. Write [Config(epochs=5)].")
     if not isinstance(workers, Workers):
         raise ArgumentError(f"workers must be Workers, got {workers!r}. Write Workers(2), for example.")
     folder, configs = check_path("folder", folder), [check_config(config).resolved() for config in configs]

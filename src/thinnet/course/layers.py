@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from thinnet import layers
-from thinnet.checks import check_arrays, check_choice, in_shape
+from thinnet.checks import check_arrays, check_choice, in_shape, kind_of
 from thinnet.course.dialects import Activation
 from thinnet.errors import ArgumentError
 from thinnet.typing import AnyArray, BoolArray, FloatArray
@@ -27,7 +27,7 @@ def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, A
 def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The gradients dx (in the shape of x), dw and db."""
     if not (isinstance(cache, tuple | list) and len(cache) == 3):
-        came = f"a {type(cache).__name__}" + (f" of {len(cache)}" if isinstance(cache, tuple | list) else "")
+        came = kind_of(cache) + (f" of {len(cache)}" if isinstance(cache, tuple | list) else "")
         raise ArgumentError(
             f"affine_backward: cache must be (x, w, b), the second of the two values of affine_forward, got {came}. "
             f"Write out, cache = affine_forward(x, w, b), and then affine_backward(dout, cache)."

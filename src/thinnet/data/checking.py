@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import as_array, came, check_finite, without_objects
-from thinnet.checks import Error, nearest
+from thinnet.checks import Error, kind_of, nearest
 from thinnet.errors import ArgumentError, DataError
 from thinnet.targets import is_one_hot
 from thinnet.typing import AnyArray
@@ -158,7 +158,7 @@ def check_pairs(splits: Any) -> None:
     """Raise DataError unless these are one to three pairs of rows and labels."""
     wrong = [pair for pair in splits if not isinstance(pair, tuple | list) or len(pair) != 2]
     if wrong or not 1 <= len(splits) <= 3:
-        came = f"a {type(wrong[0]).__name__}" if wrong else f"{len(splits)} pairs"
+        came = kind_of(wrong[0]) if wrong else f"{len(splits)} pairs"
         raise DataError(
             f"splits must be one to three pairs of rows and labels, got {came}. Write "
             f"Dataset.from_splits((X_train, y_train), (X_val, y_val)), for example."

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet import runs
-from thinnet.checks import check_path
+from thinnet.checks import check_path, kind_of
 from thinnet.config import Config
 from thinnet.errors import CheckpointError
 from thinnet.history import History
@@ -92,7 +92,7 @@ def _read(path: Path, checked: Callable[[dict[str, Any]], dict[str, Any]], inste
     try:
         content = json.loads(path.read_bytes())
         if not isinstance(content, dict):
-            raise ValueError(f"a {type(content).__name__}")
+            raise ValueError(kind_of(content))
         return checked(content)
     except (KeyError, TypeError, ValueError) as error:
         came = {json.JSONDecodeError: f"invalid JSON ({error})", KeyError: f"no entry {error}"}.get(type(error), error)

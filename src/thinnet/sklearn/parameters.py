@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet import layers
-from thinnet.checks import check_choice, check_number
+from thinnet.checks import check_choice, check_number, kind_of
 from thinnet.errors import ArgumentError
 from thinnet.layers.dropout import MASK_KINDS
 from thinnet.sklearn.learning_rates import check_learning_rate
@@ -72,7 +72,7 @@ def hidden_dims(sizes: Any) -> tuple[int, ...]:
     """The sizes of the hidden layers; a single number means one layer."""
     if isinstance(sizes, Iterator):  # it would be empty when read again
         raise ArgumentError(
-            f"hidden_layer_sizes must be a sequence of integers, got a {type(sizes).__name__}. Convert it to a tuple."
+            f"hidden_layer_sizes must be a sequence of integers, got {kind_of(sizes)}. Convert it to a tuple."
         )
     if isinstance(sizes, numbers.Integral) and not isinstance(sizes, bool):
         sizes = (sizes,)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thinnet.checks import check_takes
+from thinnet.checks import check_takes, kind_of
 from thinnet.data.dataset import ROWS_AT_ONCE, Dataset
 from thinnet.distributed.processes import ProcessGroup
 from thinnet.errors import ArgumentError, NumericalError
@@ -64,7 +64,7 @@ def _scores(model: Any, X: AnyArray, kind: str) -> Any:
     fits = isinstance(scores, np.ndarray) and scores.ndim in ((1, 2) if kind in VALUED else (2,))
     if fits and len(scores) == len(X):
         return scores
-    came = f"an array of shape {scores.shape}" if isinstance(scores, np.ndarray) else f"a {type(scores).__name__}"
+    came = f"an array of shape {scores.shape}" if isinstance(scores, np.ndarray) else kind_of(scores)
     raise ArgumentError(
         f"the model's loss(X) must return the scores of all rows, an array of shape ({len(X)}, C), got {came}. If y is "
         f"None, return only the scores."
