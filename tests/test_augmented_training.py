@@ -177,7 +177,7 @@ class TestRuns:
             ({"translate": -1}, "translate must be an integer >= 0, got -1"),
             ({"cutout": 1.5}, "cutout must be an integer >= 0, got 1.5"),
             ({"image_shape": (3, -1, 2)}, r"image_shape\[1\] must be an integer >= 1, got -1"),
-            ({"image_shape": 3}, "image_shape must be a sequence of integers, got 3"),
+            ({"image_shape": 3}, r"image_shape must be a sequence of integers, got 3\. image_shape is \(channels"),
         ],
     )
     def test_bad_settings_are_refused(self, options: dict[str, Any], text: str) -> None:

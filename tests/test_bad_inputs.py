@@ -123,7 +123,7 @@ NETS = rows(
     ArgumentError,
     {
         "hidden_dims: zero": (lambda: FullyConnectedNet([0], 4, 3), r"hidden_dims\[0\] must be an integer >= 1, got 0\. It is the number"),
-        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Write \[100\] for a single"),  # type: ignore[arg-type]
+        "hidden_dims: a number": (lambda: FullyConnectedNet(100, 4, 3), r"sequence of integers, got 100\. Write \[100\] for one hidden"),  # type: ignore[arg-type]
         "hidden_dims: text": (lambda: FullyConnectedNet("100", 4, 3), r"hidden_dims must be a sequence of integers, got '100'"),  # type: ignore[arg-type]
         "hidden_dims: a float": (lambda: FullyConnectedNet([10.0], 4, 3), r"an integer >= 1, got 10\.0 \(float\)"),  # type: ignore[list-item]
         "hidden_dims: None": (lambda: FullyConnectedNet(None, 4, 3), r"hidden_dims must be a sequence of integers, got None"),  # type: ignore[arg-type]
@@ -195,6 +195,7 @@ TRAINING = rows(
     {
         "solver: rows and labels": (lambda: Solver(net(), X, Y), r"Solver takes model and data by position, got 3\. .*data=Dataset\(X, y\)"),  # type: ignore[call-arg, arg-type]
         "solver: rows by name": (lambda: Solver(net(), X=X, y=Y), r"no argument 'X'\. Did you mean 'data'\?"),  # type: ignore[call-arg]
+        "model: data": (lambda: solver(Dataset(X, Y)), r"model must be .* <Dataset.*: write Solver\(net, data\)\."),
         "model: a class": (lambda: solver(FullyConnectedNet), r"model must be an object with a mapping params and a method"),
         "model: text": (lambda: solver("net"), r"model must be .* got 'net'\. Pass a FullyConnectedNet, for example"),
         "model: returns a number": (train(model_that_returns(1.0)), r"loss\(X, y\) must return a pair .* got float\. Fix"),
@@ -290,7 +291,7 @@ DATA = rows(
         "Dataset: beyond float64": (lambda: Dataset(X.astype(np.longdouble) * np.longdouble("1e400"), Y), r"stay within float64"),
         "Dataset: labels beyond int64": (lambda: Dataset(X, Y.astype(np.uint64) + np.uint64(2**63)), r"y_train must hold labels within int64, got 9223372036854775810\. Number the classes: names, y = np\.unique\(y_train"),
         "Dataset: pairs of rows": (lambda: Dataset(X, X[:2], Y, Y[:2]), r"y of shape \(2, 4\)\. These seem to be the rows of two splits: write Dataset\(X_train, y_train, X_val, y_val\)"),
-        "Dataset: no weight": (lambda: Dataset(X, Y, weights=np.zeros(6)), r"weights must have at least one number above zero, got zero for every row\. Leave them out"),
+        "Dataset: no weight": (lambda: Dataset(X, Y, weights=np.zeros(6)), r"weights must have at least one number above zero, got zero for every row\. Leave weights out if"),
         "Dataset: a generator": (lambda: Dataset((row for row in X), Y), r"X_train must be an array in memory, got a generator\. Give list\(X_train\)"),  # type: ignore[arg-type]
         "Dataset: a file": (lambda: Dataset("rows.csv", Y), r"X_train must be an array in memory, got the text 'rows\.csv'\. If that is a file, read it"),  # type: ignore[arg-type]
         "Dataset: records": (lambda: Dataset(np.rec.fromarrays(X.T), Y), r"X_train must be an array in memory, got a recarray of records\. Give pandas\.Data"),

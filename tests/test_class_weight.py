@@ -102,7 +102,7 @@ def test_an_unknown_label_is_named(label: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
         ThinNetClassifier(**QUICK, class_weight={1: 2, label: 5}).fit(X, Y)
     assert str(caught.value).startswith(
-        f"class_weight must have weights for the labels 0, 1, 2, got {label!r}: 5, while 0 has none. Write labels as"
+        f"class_weight must have weights for the labels 0, 1, 2, got {label!r}: 5, which is no label of y. Write labels"
     )
 
 
@@ -122,6 +122,13 @@ def test_an_unknown_label_is_named(label: Any) -> None:
 def test_what_is_wrong_for_several_labels(wrong: Any, text: str) -> None:
     with pytest.raises(ArgumentError, match=text):
         ThinNetClassifier(**QUICK, class_weight=wrong).fit(X, SEVERAL)
+
+
+def test_the_nearest_label_is_named() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"got 'yse': 2, which is no label of y\. Did you mean 'yes'\? Write labels"
+    ):
+        ThinNetClassifier(**QUICK, class_weight={"yse": 2}).fit(X, np.where(Y > 0, "yes", "no"))
 
 
 def test_nothing_left_is_said() -> None:

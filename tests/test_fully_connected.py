@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from small_nets import draw, make
-from thinnet import ArgumentError, FullyConnectedNet
+from thinnet import ArgumentError, Dataset, FullyConnectedNet
 from thinnet.layers import LOSSES
 from thinnet.spec import DTYPES, NORMALIZATIONS
 from thinnet.state import State
@@ -197,6 +197,8 @@ def test_a_refused_batch_is_no_training_step(fused: bool, y: list[float], text: 
 
 
 def test_a_net_for_what_is_no_data_set_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"input_dim must come from the data in for_data, got 7\. Leave it out\.$"):
+        FullyConnectedNet.for_data(Dataset(np.ones((2, 3)), np.array([0, 1])), [5], input_dim=7)
     with pytest.raises(ArgumentError, match=r"data must be a Dataset, got NoneType\. Make one with Dataset\("):
         FullyConnectedNet.for_data(None, [20])  # type: ignore[arg-type]
 

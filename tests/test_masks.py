@@ -151,7 +151,7 @@ def test_numpy_integers_of_any_width_are_taken() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("seed", -1, r"seed must be an integer from 0 to 18446744073709551615, got -1\. Use a whole number"),
+        ("seed", -1, r"seed must be an integer from 0 to 2\*\*64 - 1, got -1\. Use a whole number"),
         ("seed", 2**64, "seed must be an integer from 0 to .*, got 18446744073709551616"),
         ("seed", 1.0, r"seed must be an integer from 0 to .*, got 1\.0 \(float\)"),
         ("seed", None, r"seed must be an integer from 0 to .*, got None \(NoneType\)"),

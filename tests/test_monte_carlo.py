@@ -142,5 +142,7 @@ def test_a_single_draw_has_no_spread_unless_there_are_several_nets() -> None:
             ArgumentError, match=r"mc_samples must be at least 2 with return_std=True, got 1\. .* use 50"
         ):
             predict(X, mc_samples=1, return_std=True)
+    with pytest.raises(ArgumentError, match=r"no argument 'return_std'\. It has X\. predict_proba has it\.$"):
+        classifier.predict(X, return_std=True)  # type: ignore[call-arg]
     several = ThinNetRegressor(**options, ensemble=2).fit(X, X[:, 0])
     assert (several.predict(X, mc_samples=1, return_std=True)[1] > 0).any()

@@ -136,7 +136,7 @@ def test_results_are_in_the_precision_of_the_rows(classes: Data) -> None:
         ({"hidden_layer_sizes": (10, 0)}, r"hidden_layer_sizes\[1\] must be an integer >= 1, got 0"),
         (
             {"hidden_layer_sizes": "100"},
-            r"hidden_layer_sizes must be a sequence of integers, got '100'\. Write",
+            r"hidden_layer_sizes must be a sequence of integers, got '100'\. Write \[100\] for one hidden layer",
         ),
         ({"normalization": "batch"}, "normalization must be one of .*Did you mean 'batchnorm'"),
         ({"solver": "adm"}, "solver must be one of .*Did you mean 'adam'"),

@@ -105,12 +105,20 @@ IMAGES = np.ones((2, 3, 6, 6))
         ("FullyConnectedNet([5], 4, 2, retain_prob=0.8)", r"Did you mean 'dropout'\? .*, 1 - retain_prob\.$"),
         (
             "dropout_forward(X, keep=0.8)",
-            r"given rate, got x and keep\. .* 'rate' by 'keep'\? .*, 1 - keep\.$",
+            r"given rate, got only x and keep\. .* 'rate' by 'keep'\? .*, 1 - keep\.$",
         ),
-        ("dropout_forward(X, keep=X > 0)", r"given rate, got x and keep\. rate is the fraction of units dropped: 0"),
+        (
+            "dropout_forward(X, keep=X > 0)",
+            r"given rate, got only x and keep\. rate is the fraction of units dropped: 0",
+        ),
         ("dropout_forward(X, 0.5, keep=0.8)", r"got float\. .* To drop a fraction of the units, use rate\.$"),
         ('dropout_forward(X, dropout_param={"p": 0.5})', r"Did you mean 'rate'\?$"),
-        ("layers.affine_forward(X, X)", r"must be given b, got x and w\. Write affine_forward\(x, w, b\)\.$"),
+        ("layers.batchnorm_forward(X, X, X)", r"given running_mean and running_var, got only x, gamma and beta\. "),
+        (
+            "FullyConnectedNet()",
+            r"must be given hidden_dims, got nothing\. Write FullyConnectedNet\(\[100\], \.\.\.\)\.$",
+        ),
+        ("layers.affine_forward(X, X)", r"must be given b, got only x and w\. Write affine_forward\(x, w, b\)\.$"),
         ("layers.affine_forward(X, weight=X, bias=X)", r"'weight'\. Did you mean 'w'\?$"),
         ("layers.layernorm_forward(X, X, bias=X)", r"'bias'\. Did you mean 'beta'\?$"),
         ("layers.softmax_loss(logits=X, labels=X)", r"'logits'\. Did you mean 'scores'\?$"),

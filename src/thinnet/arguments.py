@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from thinnet.checks import LIMITS, nearest
+from thinnet.checks import LIMITS, listed, nearest
 from thinnet.checks import shown as display
 from thinnet.errors import ArgumentError
 
@@ -115,6 +115,7 @@ BESIDE_DATA = {
     ),
 }
 QUESTION = "Did you mean "
+EXAMPLES = {"hidden_dims": "[100], ..."}  # values of arguments whose name does not show their form
 FLAG = bool | np.bool_ | Integral  # also 0 and 1, and other integers: scikit-learn has levels of verbose
 FLAGS: dict[Any, Any] = {bool: FLAG, bool | None: FLAG | None}
 FLAGS |= {"bool": FLAG, "bool | None": FLAG | None}  # postponed annotations are strings
@@ -150,7 +151,7 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
         for name in kwargs:
             if name not in names:
                 owner = type(args[0]) if args and isinstance(args[0], Known) else None
-                raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner)}".rstrip())
+                raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner, shown)}".rstrip())
         for name, kind, place in questions:
             value = args[int(place)] if place < len(args) else kwargs.get(name, True)
             if not isinstance(value, kind):
@@ -168,12 +169,13 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
 
 def _too_few(shown: str, needed: list[str], missing: list[str], given: list[str], by_name: Mapping[str, Any]) -> str:
     """The error message for missing arguments; if the caller used another word for one, it suggests ours."""
-    fix = f"Write {shown}({', '.join(needed)})."
+    fix = f"Write {shown}({', '.join(EXAMPLES.get(name, name) for name in needed)})."
     for name in missing:
         meant = [word for word in by_name if name in OTHER_WORDS.get(word, ()) and isinstance(by_name[word], Real)]
         meaning = f"Did you mean {name!r} by {meant[0]!r}?{DROPPED.get(meant[0], '')}" if meant else ""
-        fix = meaning or (name in LIMITS and LIMITS[name].fix) or fix
-    return f"{shown} must be given {' and '.join(missing)}, got {' and '.join([*given, *by_name]) or 'nothing'}. {fix}"
+        fix = meaning or (name in LIMITS and name not in EXAMPLES and LIMITS[name].fix) or fix
+    came = [*given, *by_name]
+    return f"{shown} must be given {listed(missing)}, got {f'only {listed(came)}' if came else 'nothing'}. {fix}"
 
 
 def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> str:
@@ -181,11 +183,11 @@ def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> s
     rest = ", ".join(name for name in names if name not in by_place)
     fix = "Put rows and targets into one: data=Dataset(X, y)." if "data" in by_place else ""
     fix = fix or (f"Give the others by name: {rest}." if rest else "Leave the others out.")
-    return f"{shown} takes {' and '.join(by_place) or 'nothing'} by position, got {came}. {fix}"
+    return f"{shown} takes {listed(by_place) if by_place else 'nothing'} by position, got {came}. {fix}"
 
 
-def _answer(name: str, names: Collection[str], owner: type | None) -> str:
-    """The advice for an unknown argument: the nearest known one, or that it belongs to the constructor of `owner`."""
+def _answer(name: str, names: Collection[str], owner: type | None, shown: str) -> str:
+    """The advice for an unknown argument: the nearest known one, or that it belongs elsewhere in the class `owner`."""
     if "data" in names and name in BESIDE_DATA:
         return BESIDE_DATA[name]
     found = instead_of(name, names)
@@ -194,7 +196,11 @@ def _answer(name: str, names: Collection[str], owner: type | None) -> str:
     if near and found.startswith(QUESTION):
         return found
     word = next((word for word in (name, *OTHER_WORDS.get(name, ())) if word in known), None)
-    return found if word is None or owner is None else f"Give it to {owner.__name__}({word}=...)."
+    if word is not None and owner is not None:
+        return f"Give it to {owner.__name__}({word}=...)."
+    ways = [way for way in dir(owner) if way.startswith(f"{shown}_") and callable(getattr(owner, way))]
+    way = next((way for way in ways if name in inspect.signature(getattr(owner, way)).parameters), None)
+    return found if way is None else f"{found} {way} has it."
 
 
 def knows_arguments(kind: type[T]) -> type[T]:

@@ -43,7 +43,7 @@ class Limit:
         if self.high == math.inf:
             return kind if self.low == -math.inf else f"{kind} {'>=' if self.closed[0] == '[' else '>'} {self.low:g}"
         if self.integer:
-            return f"{kind} from {self.low} to {int(self.high) - 1}"
+            return f"{kind} from {self.low} to {'2**64 - 1' if self.high == 2**64 else int(self.high) - 1}"
         return f"a number in {self.closed[0]}{self.low:g}, {self.high:g}{self.closed[1]}"
 
 

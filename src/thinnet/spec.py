@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from thinnet import defaults
-from thinnet.checks import check_choice, check_keys, check_names, check_number, shown
+from thinnet.checks import LIMITS, check_choice, check_keys, check_names, check_number, shown
 from thinnet.errors import ArgumentError
 from thinnet.layers import ACTIVATIONS, LOSSES
 from thinnet.layers.dropout import MASK_KINDS, SCALINGS, MaskKind, Scaling
@@ -180,7 +180,8 @@ FIELDS = tuple(field.name for field in fields(Spec))
 def checked_dims(dims: Any, name: str = "hidden_dims") -> tuple[int, ...]:
     """The dims as a tuple of integers within the limit for `name`."""
     if not np.iterable(dims) or isinstance(dims, str):
-        raise ArgumentError(f"{name} must be a sequence of integers, got {dims!r}. Write [100] for a single one.")
+        fix = "Write [100] for one hidden layer." if name.startswith("hidden") else LIMITS[name].fix
+        raise ArgumentError(f"{name} must be a sequence of integers, got {dims!r}. {fix}")
     return tuple(check_number(f"{name}[{i}]", dim, name) for i, dim in enumerate(dims))
 
 

@@ -136,7 +136,8 @@ def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Erro
     if not (weights >= 0).all():  # written this way, it also refuses NaN
         raise error(f"{name} must be >= 0, got {weights.min()}. Use 0 to leave a row out.")
     if weights.size and not weights.any():
-        raise error(f"{name} must have at least one number above zero, got zero for every row. Leave them out.")
+        fix = f"Leave {name} out if every row counts once."
+        raise error(f"{name} must have at least one number above zero, got zero for every row. {fix}")
     check_finite(name, weights, error)
     return weights
 

@@ -145,6 +145,8 @@ class FullyConnectedNet(Net):
                 f"data must be a Dataset, got {type(data).__name__}. Make one with Dataset(X_train, y_train, X_val, "
                 f"y_val), or give FullyConnectedNet its dimensions."
             )
+        for name in {"input_dim", "num_classes"} & options.keys():
+            raise ArgumentError(f"{name} must come from the data in for_data, got {options[name]!r}. Leave it out.")
         if data.y_train.ndim == 2 and "loss" not in options:
             warn_of_one_hot(data)
         loss = options.pop("loss", defaults.LOSS if data.y_train.ndim == 1 else "mse")

@@ -56,9 +56,10 @@ def _of_one(name: str, given: Any, classes: Sequence[Any], numbers: IntArray) ->
     known = set(classes)
     unknown = [label for label in weights if label not in known]
     if unknown and len(weights) - len(unknown) < len(known):  # a label that these rows happen to lack may have one
+        question = f"{nearest(unknown[0], [label for label in classes if isinstance(label, str)])} "
         raise ArgumentError(
             f"{name} must have weights for the labels {', '.join(map(repr, classes))}, got {unknown[0]!r}: "
-            f"{given[unknown[0]]!r}, while {next(label for label in classes if label not in weights)!r} has none. "
+            f"{given[unknown[0]]!r}, which is no label of y. {question.lstrip()}"
             f"Write labels as they are in y, such as {{{classes[-1]!r}: 2.0}}."
         )
     return np.array([weights.get(label, 1.0) for label in classes])[numbers]

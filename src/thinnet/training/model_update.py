@@ -64,9 +64,11 @@ def checked_model(model: Any) -> Any:
     """The model, after checking that it has the required interface."""
     has_both = isinstance(getattr(model, "params", None), Mapping) and callable(getattr(model, "loss", None))
     if isinstance(model, type) or not has_both:
+        fix = "Pass a FullyConnectedNet, for example."
+        if isinstance(model, Dataset | Mapping):
+            fix = "The net comes before the data: write Solver(net, data)."
         raise ArgumentError(
-            f"model must be an object with a mapping params and a method loss, got {shown(model)}. Pass a "
-            f"FullyConnectedNet, for example."
+            f"model must be an object with a mapping params and a method loss, got {shown(model)}. {fix}"
         )
     return model
 
