@@ -84,7 +84,7 @@ def test_a_function_whose_name_is_misspelled_is_found_for_the_one_that_needs_it(
     assert (name, found.verdict) == ("dropout_backward", "not-checked")
     assert found.evidence == f"it needs dropout_forward, which is not there{told}"
     name = told[15:-1]
-    assert found.mend.startswith(f"Rename {name} to dropout_forward; then" if told else "There is nothing to fix")
+    assert found.mend.startswith(f"Rename {name} to dropout_forward; then" if told else "If dropout_forward is yours")
 
 
 def test_it_is_told_of_functions_and_nets_too() -> None:

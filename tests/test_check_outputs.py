@@ -74,7 +74,7 @@ def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (["layers.py", "--dialect", "p"], "dialect must be one of"),
         (
             ["layers.py", "--memory", "150"],
-            "megabytes must be an integer >= 300, got 150. Python and NumPy need this: --memory",
+            "--memory must be an integer >= 300, got 150. Python and NumPy need this much; 2048 is usual.",
         ),
         (["layers.py", "--html", "none/report.html"], "the folder for 'none/report.html' must exist"),
     ],

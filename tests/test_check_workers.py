@@ -223,7 +223,10 @@ def test_an_endless_loop_that_catches_everything_is_stopped(loop: str) -> None:
 
 @pytest.mark.parametrize("megabytes", [5, 299])
 def test_too_little_memory_for_the_checker_itself_is_refused(megabytes: int) -> None:
-    with pytest.raises(ArgumentError, match=f"megabytes must be an integer >= 300, got {megabytes}.*--memory"):
+    with pytest.raises(
+        ArgumentError,
+        match=f"megabytes must be an integer >= 300, got {megabytes}. Python and NumPy need this much; 2048",
+    ):
         Limits(megabytes=megabytes)
 
 

@@ -213,10 +213,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
             r"y must be labels, .*continuous\. Use ThinNetRegressor for",
         ),
         (lambda X, y: ThinNetClassifier().fit(X, X[:, :2]), r"such as .*type: continuous-multioutput\. Use ThinNetReg"),
-        (
-            lambda X, y: ThinNetClassifier().partial_fit(X, y, classes=3),
-            r"classes must be all labels .*got 3\. Give np",
-        ),
+        (lambda X, y: ThinNetClassifier().partial_fit(X, y, 3), r"classes must be all labels .*got 3\. Give np"),
         (
             lambda X, y: ThinNetClassifier().fit(X, dict(enumerate(y))),
             r"y must be an array, .* Give list\(y\.values\(\)\)",

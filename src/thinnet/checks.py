@@ -92,7 +92,7 @@ LIMITS: dict[str, Limit] = {
     "ema_decay": Limit(0, 1, fix="It is how much of the average a step keeps: 0.999 is usual, 0 is off."),
     "image_shape": Limit(1, math.inf, integer=True, fix="image_shape is (channels, height, width)."),
     **dict.fromkeys(("num_val", "num_test"), Limit(0, math.inf, integer=True, fix="Give a number of rows.")),
-    "megabytes": Limit(300, math.inf, integer=True, fix="Python and NumPy need this: --memory 2048 is usual."),
+    "megabytes": Limit(300, math.inf, integer=True, fix="Python and NumPy need this much; 2048 is usual."),
     "num_units": Limit(0, math.inf, integer=True),
     "shape": Limit(0, math.inf, integer=True, fix="shape is the pair (rows, columns)."),
     "step": Limit(0, 2**32, integer=True, fix="Steps count from 0."),

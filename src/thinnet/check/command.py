@@ -10,6 +10,7 @@ from thinnet.check.findings import FunctionReport, finding
 from thinnet.check.plan import check_names
 from thinnet.check.report import Report
 from thinnet.check.writers import gradescope, html, junit, text
+from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
 from thinnet.storage.files import write_atomically
 
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     points = dict(options.points)
     try:
         check_names("--points", points)
-        limits = Limits(options.timeout, int(options.memory))
+        limits = Limits(options.timeout, check_number("--memory", int(options.memory), "megabytes"))
         report = check_path(options.path, options.dialect, limits=limits, expected=options.expect)
     except Exception as error:
         _write(_nothing_checked(options, error), options, points)
