@@ -36,6 +36,7 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
             importlib.import_module(name)
 
 
+@pytest.hookimpl(optionalhook=True)  # absent without pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """Three for two cores, since many tests wait for a process that they started."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
