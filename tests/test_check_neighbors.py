@@ -238,16 +238,19 @@ def spatial_batchnorm_forward(x, gamma, beta, bn_param):
 
 
 @pytest.mark.parametrize(
-    ("function", "old", "new"),
+    ("function", "old", "new", "note"),
     [
-        ("batchnorm_forward", "std = np.sqrt(var + eps)", "std = np.sqrt(var) + eps"),
-        ("layernorm_forward", "np.sqrt(x.var(axis=1, keepdims=True) + eps)", "x.std(axis=1, keepdims=True) + eps"),
+        ("batchnorm_forward", "std = np.sqrt(var + eps)", "std = np.sqrt(var) + eps", "epsilon-outside-root"),
+        ("layernorm_forward", "np.sqrt(x.var(axis=1, keepdims=True) + eps)", "x.std(axis=1, keepdims=True) + eps",
+         "epsilon-outside-root"),
+        ("batchnorm_forward", 'bn_param.get("eps", 1e-5)', 'bn_param.get("epsilon", 1e-5)', "epsilon-ignored"),
+        ("layernorm_forward", 'ln_param.get("eps", 1e-5)', "1e-5", "epsilon-ignored"),
     ],
-)
-def test_an_epsilon_outside_of_the_root_of_a_normalization_is_a_note(function: str, old: str, new: str) -> None:
+)  # fmt: skip
+def test_an_odd_epsilon_of_a_normalization_is_a_note(function: str, old: str, new: str, note: str) -> None:
     report = check(sources.swap(sources.LAYERS, {old: new}))
     assert report.ok, str(report)
-    assert {(name, one.verdict) for name, one in report} == {(function, "epsilon-outside-root")}
+    assert {(name, one.verdict) for name, one in report} == {(function, note)}
 
 
 def test_a_softmax_that_subtracts_one_maximum_of_all_scores_is_noted() -> None:

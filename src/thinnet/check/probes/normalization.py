@@ -132,7 +132,9 @@ def check_batchnorm_forward(subject: Subject) -> None:
     if missing:
         message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
         subject.report("running-statistics-not-updated", message)
-    note_epsilon_outside(subject, subject.own, 0, x, gamma, beta, {"mode": "train"})
+    elif not (subject.has_fault or subject.of_class):
+        check_default_momentum(subject, x, gamma, beta)
+    note_epsilon(subject, 0, x, gamma, beta, {"mode": "train"})
 
 
 def known_gradients(dout: FloatArray, expected: dict[str, FloatArray], hat: FloatArray) -> dict[str, list[Alternative]]:
@@ -234,6 +236,20 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
         subject.report(verdict, message)
 
 
+def check_default_momentum(subject: Subject, *args: Any) -> None:
+    """Check the weight of the old statistics where bn_param has no momentum, as in the courses' nets: mostly 0.9."""
+    param, means = {"mode": "train"}, []
+    for _ in range(3):
+        subject.pair(subject.own, *args, param)
+        means.append(np.array(param["running_mean"], dtype=float).ravel())
+    first, second = means[1] - means[0], means[2] - means[1]  # the second is the first times the momentum
+    momentum = float(first @ second / (first @ first or 1))
+    if close(second, momentum * first) and np.any(first) and not 0.5 <= momentum < 1:
+        now, expected = f"{momentum:.3g} * running + {1 - momentum:.3g} * batch", "0.9 * running + 0.1 * batch"
+        message = f"where bn_param has no momentum, running_mean becomes {now}, expected {expected}"
+        subject.report("running-statistics-wrong", message)
+
+
 def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any) -> None:
     """Check that an output that is usually finite stays finite if there is no variance."""
     out = subject.pair(name, *args)[0]
@@ -241,16 +257,18 @@ def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any)
         subject.report("epsilon-missing", f"with {how} the output is not finite")
 
 
-def note_epsilon_outside(subject: Subject, name: str, axis: int, *args: Any) -> None:
-    """Note an epsilon that is added to the standard deviation; with a usual epsilon there is hardly a difference."""
-    x, gamma, beta, param = args
+def note_epsilon(subject: Subject, axis: int, x: FloatArray, gamma: FloatArray, beta: FloatArray, param: Any) -> None:
+    """Note an epsilon that is added to the standard deviation, which hardly shows if it is small, or is not taken."""
     x = x * np.sqrt(EPS)
     outside = gamma * (x - x.mean(axis=axis, keepdims=True)) / (x.std(axis=axis, keepdims=True) + EPS) + beta
-    found, _ = subject.attempt(subject.pair, name, x, gamma, beta, param)
+    found, _ = subject.attempt(subject.pair, subject.own, x, gamma, beta, param)
     if found and np.shape(found[0]) == outside.shape and close(found[0], outside):
-        subject.report(
-            "epsilon-outside-root", "for x with a variance as small as epsilon, it divides by np.sqrt(var) + eps"
-        )
+        message = "for x with a variance as small as epsilon, it divides by np.sqrt(var) + eps"
+        subject.report("epsilon-outside-root", message)
+    given, _ = subject.attempt(subject.pair, subject.own, x, gamma, beta, {**param, "eps": 0.5})
+    if found and given and not subject.of_class and np.array_equal(found[0], given[0]):
+        which = "bn_param" if axis == 0 else "ln_param"
+        subject.report("epsilon-ignored", f"{which}['eps'] = 0.5 gives the same output as none")
 
 
 def check_epsilon_back(subject: Subject, how: str, *args: Any) -> None:
@@ -269,7 +287,7 @@ def check_layernorm_forward(subject: Subject) -> None:
     out, _ = subject.pair("layernorm_forward", x, gamma, beta, {})
     known = known_outputs(x, gamma, beta, (1,), {(0,): OTHER, (0, 1): EVERYTHING})
     check_output(subject, out, gamma * normalized(x, 1) + beta, known)
-    note_epsilon_outside(subject, "layernorm_forward", 1, x, gamma, beta, {})
+    note_epsilon(subject, 1, x, gamma, beta, {})
     x[0] = 1.5
     check_epsilon(subject, "an example of equal values", out, "layernorm_forward", x, gamma, beta, {})
 
