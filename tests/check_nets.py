@@ -232,6 +232,7 @@ NET_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("initial-values", {'self.params["gamma%d" % (i + 1)] = np.ones': 'self.params["gamma%d" % (i + 1)] = np.zeros'}),
     ("initial-values", {'self.params["beta%d" % (i + 1)] = np.zeros': 'self.params["beta%d" % (i + 1)] = np.ones'}),
     ("initial-values", {"= weight_scale * np.random": "= np.random"}),
+    ("initial-values", {"= weight_scale * np.random": "= 1 + weight_scale * np.random"}),
     ("initial-values", {"= weight_scale * np.random": "= (weight_scale if i < self.num_layers - 1 else 1) * np.random"}),
     ("default-unusable", {"ARGUMENT=NONE,": "ARGUMENT=1 - NONE,"}),
     ("unimplemented", {"        for i in range(self.num_layers):\n": "        for i in range(0):\n"}),

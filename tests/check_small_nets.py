@@ -89,6 +89,7 @@ CONV_FAULTS: list[tuple[str, dict[str, str]]] = [
     ("regularization-scaled", {"0.5 * self.reg": "self.reg"}),
     ("regularization-of-biases", {"np.sum(W1 ** 2) +": "np.sum(W1 ** 2) + np.sum(b1 ** 2) +"}),
     ("initial-values", {"(0, weight_scale, (": "(0, 1, ("}),
+    ("initial-values", {"(0, weight_scale, (": "(weight_scale, weight_scale, ("}),
     ("initial-values", {'self.params["b2"] = np.zeros(hidden_dim)': 'self.params["b2"] = np.ones(hidden_dim)'}),
     ("wrong-return", {"(num_filters, C, filter_size": "(C, num_filters, filter_size", "max_pool_forward_fast(r, ": "max_pool_forward_fast(r, "}),
     ("wrong-output", {"h, pool_cache = max_pool_forward_fast(r, pool_param)": "h, pool_cache = max_pool_forward_fast(a, pool_param); h = h + 1"}),

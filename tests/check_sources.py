@@ -190,6 +190,7 @@ def sgd(w, dw, config=None):
 def sgd_momentum(w, dw, config=None):
     if config is None:
         config = {}
+    config.setdefault("learning_rate", 1e-2)
     config.setdefault("momentum", 0.9)
     v = config.get("velocity", np.zeros_like(w))
     v = config["momentum"] * v - config["learning_rate"] * dw
@@ -199,6 +200,10 @@ def sgd_momentum(w, dw, config=None):
 
 
 def sgd_nesterov_momentum(w, dw, config=None):
+    if config is None:
+        config = {}
+    config.setdefault("learning_rate", 1e-2)
+    config.setdefault("momentum", 0.9)
     nv = config.get("velocity", np.zeros_like(w))
     new = config["momentum"] * nv - config["learning_rate"] * dw
     config["velocity"] = new
@@ -206,12 +211,23 @@ def sgd_nesterov_momentum(w, dw, config=None):
 
 
 def rmsprop(w, dw, config=None):
+    if config is None:
+        config = {}
+    config.setdefault("learning_rate", 1e-2)
+    config.setdefault("decay_rate", 0.99)
+    config.setdefault("epsilon", 1e-8)
     config.setdefault("cache", np.zeros_like(w))
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw ** 2
     return w - config["learning_rate"] * dw / np.sqrt(config["cache"] + config["epsilon"]), config
 
 
 def adam(w, dw, config=None):
+    if config is None:
+        config = {}
+    config.setdefault("learning_rate", 1e-3)
+    config.setdefault("beta1", 0.9)
+    config.setdefault("beta2", 0.999)
+    config.setdefault("epsilon", 1e-8)
     config.setdefault("m", np.zeros_like(w))
     config.setdefault("v", np.zeros_like(w))
     config.setdefault("t", 0)
@@ -283,6 +299,8 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("state-not-zero", "adam", 'config.setdefault("v", np.zeros', 'config.setdefault("v", np.ones'),
     ("state-not-zero", "adam", 'config.setdefault("m", np.zeros_like(w))\n    config.setdefault("v", np.zeros_like(w))',
      'config.setdefault("m", dw)\n    config.setdefault("v", dw ** 2)'),
+    ("default-missing", "adam", '    config.setdefault("beta2", 0.999)\n', ""),
+    ("default-missing", "rmsprop", '    config.setdefault("decay_rate", 0.99)\n', ""),
     ("step-not-counted", "adam", COUNT, '    t = config["t"] + 1\n'),
     ("step-counted-late", "adam", COUNT, '    t = config["t"]\n    config["t"] += 1\n'),
     ("step-counted-twice", "adam", 'config["t"] += 1', 'config["t"] += 2'),

@@ -20,12 +20,16 @@ RENAMED: list[tuple[str, dict[str, str], list[tuple[str, str]]]] = [
     ("sgd_momentum", {'"momentum"': '"mu"'}, [("mu", "momentum")]),
     ("sgd_momentum", {MU: 'mu = config.get("mu", 0.9)', GIVEN: "mu"}, [("mu", "momentum")]),
     ("sgd_momentum", {MU: 'mu = config["mu"] if "mu" in config else 0.9', GIVEN: "mu"}, [("mu", "momentum")]),
-    ("rmsprop", {'"epsilon"': '"eps"', '"decay_rate"': '"rho"'}, [("rho", "decay_rate"), ("eps", "epsilon")]),
+    (
+        "rmsprop",
+        {'"epsilon", 1e-8': '"eps", 1', '"epsilon"': '"eps"', '"decay_rate"': '"rho"'},
+        [("rho", "decay_rate"), ("eps", "epsilon")],
+    ),
     ("adam", {'"beta1"': '"beta_1"'}, [("beta_1", "beta1")]),
     (
         "adam",
         {'"beta1"': '"b1"', '"beta2"': '"b2"', '"learning_rate"': '"lr"'},
-        [("b1", "beta1"), ("b2", "beta2"), ("lr", "learning_rate")],
+        [("lr", "learning_rate"), ("b1", "beta1"), ("b2", "beta2")],
     ),
 ]
 

@@ -23,8 +23,8 @@ AROUND = {  # the code before and after the formula
     "svm_loss(x, y)": ("", "return loss, dx"),
     "sgd(w, dw, config=None)": ("config = config or {}; learning_rate = config.setdefault('learning_rate', 1e-2)", ""),
     "sgd_momentum(w, dw, config=None)": (
-        "config = config or {}; learning_rate, momentum = config['learning_rate'], config['momentum']; "
-        "v = config.get('velocity', 0 * w)",
+        "config = {'learning_rate': 1e-2, 'momentum': 0.9, **(config or {})}; "
+        "learning_rate, momentum = config['learning_rate'], config['momentum']; v = config.get('velocity', 0 * w)",
         "config['velocity'] = v",
     ),
 }

@@ -135,7 +135,9 @@ def report_own_faults(subject: Subject, run: Callable[[Layers], tuple[list[Findi
         if not names & FAILURES or old_names & FAILURES:
             gone = [found for found in faults if found.verdict not in names]
             hidden = [found for found in again if found.verdict not in old_names]  # by a layer that failed
-            findings = [found for found in findings if found not in gone] + hidden
+            # Right layers say what is wrong with their arguments, where the code's stop somewhere inside.
+            clearer = {found.verdict: found for found in again if found.verdict == "crashed"}
+            findings = [clearer.get(found.verdict, found) for found in findings if found not in gone] + hidden
     subject.findings += findings
     if gone:
         evidence = "; ".join(found.evidence for found in gone[:2])

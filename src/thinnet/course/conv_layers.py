@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet import layers
-from thinnet.course.layers import batchnorm_backward, batchnorm_forward, entry, floats
+from thinnet.course.layers import batchnorm_backward, batchnorm_forward, entry, floats, parts
 from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import AnyArray, FloatArray
 
@@ -32,7 +32,7 @@ def conv_forward_naive(x: AnyArray, w: AnyArray, b: AnyArray, conv_param: dict[s
 
 def conv_backward_naive(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The gradients dx, dw and db."""
-    x, w, _, conv_param = cache
+    x, w, _, conv_param = parts("conv_backward_naive", cache, "x, w, b, conv_param")
     x, w, dout = floats(x, w, dout)
     stride, padding = whole(conv_param["stride"]), whole(conv_param["pad"])
     return layers.conv_backward(dout, layers.conv.ConvCache(layers.conv.pad(x, padding), w, stride, padding))
@@ -74,5 +74,6 @@ def spatial_groupnorm_forward(
 
 def spatial_groupnorm_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The gradients dx, and dgamma and dbeta in the shapes of gamma and beta."""
-    dx, dgamma, dbeta = layers.spatial_groupnorm_backward(floats(dout)[0], cache[0])
-    return dx, dgamma.reshape(cache[1]), dbeta.reshape(cache[2])
+    own, of_gamma, of_beta = parts("spatial_groupnorm_backward", cache, "cache, shapes of gamma, of beta", tuple)
+    dx, dgamma, dbeta = layers.spatial_groupnorm_backward(floats(dout)[0], own)
+    return dx, dgamma.reshape(of_gamma), dbeta.reshape(of_beta)

@@ -26,13 +26,7 @@ def affine_forward(x: AnyArray, w: AnyArray, b: AnyArray) -> tuple[FloatArray, A
 
 def affine_backward(dout: AnyArray, cache: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The gradients dx (in the shape of x), dw and db."""
-    if not (isinstance(cache, tuple | list) and len(cache) == 3):
-        came = kind_of(cache) + (f" of {len(cache)}" if isinstance(cache, tuple | list) else "")
-        raise ArgumentError(
-            f"affine_backward: cache must be (x, w, b), the second of the two values of affine_forward, got {came}. "
-            f"Write out, cache = affine_forward(x, w, b), and then affine_backward(dout, cache)."
-        )
-    x, w, _ = cache
+    x, w, _ = parts("affine_backward", cache, "x, w, b")
     rows, w, dout = floats(_rows(x), w, dout)
     dx, dw, db = layers.affine_backward(dout, layers.affine.AffineCache(rows, w))
     return dx.reshape(np.shape(x)), dw, db
@@ -52,7 +46,9 @@ def relu_forward(x: AnyArray) -> tuple[FloatArray, Any]:
 
 def relu_backward(dout: AnyArray, cache: Any) -> FloatArray:
     """The gradient dx, in the shape of x."""
-    own = layers.relu.ReluCache(_rows(cache) > 0)
+    if not isinstance(cache, np.ndarray | list):
+        raise _of_another("relu_backward", "the array x", kind_of(cache))
+    own = layers.relu.ReluCache(_rows(np.asarray(cache)) > 0)
     return layers.relu_backward(_float(_rows(dout)), own).reshape(np.shape(cache))
 
 
@@ -71,7 +67,8 @@ def dropout_forward(x: AnyArray, dropout_param: dict[str, Any], activation: Acti
 
 def dropout_backward(dout: AnyArray, cache: Any) -> FloatArray:
     """The gradient dx, through the mask of the forward pass."""
-    return layers.dropout_backward(_float(_rows(dout)), cache[1]).reshape(np.shape(dout))
+    _, own = parts("dropout_backward", cache, "dropout_param, mask", dict)
+    return layers.dropout_backward(_float(_rows(dout)), own).reshape(np.shape(dout))
 
 
 def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: dict[str, Any]) -> tuple[FloatArray, Any]:
@@ -137,6 +134,24 @@ def _draw(activation: Activation, p: float, shape: tuple[int, ...]) -> BoolArray
 def _mode(param: dict[str, Any]) -> str:
     mode: str = entry("the layer's parameters", param, "mode")
     return check_choice("mode", mode, ("train", "test"))
+
+
+def parts(where: str, cache: Any, names: str, first: Any = np.ndarray | list) -> tuple[Any, ...]:
+    """The parts of a cache, if it is one of this layer's: so many, and the first of this type."""
+    listed = type(cache) in (tuple, list)  # not the named tuples that are the caches of some layers
+    if not listed or len(cache) != names.count(",") + 1 or not isinstance(cache[0], first):
+        came = kind_of(cache) + (f" of {len(cache)}" if isinstance(cache, tuple | list) else "")
+        raise _of_another(where, f"({names})", came)
+    return tuple(cache)
+
+
+def _of_another(where: str, expected: str, came: str) -> ArgumentError:
+    """The error for the cache of another layer."""
+    forward = where.replace("_backward", "_forward")
+    return ArgumentError(
+        f"{where}: cache must be {expected}, the second of the two values of {forward}, got {came}. "
+        f"Write out, cache = {forward}(...), and then {where}(dout, cache)."
+    )
 
 
 def entry(name: str, param: dict[str, Any], key: str) -> Any:

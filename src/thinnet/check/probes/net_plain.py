@@ -17,6 +17,7 @@ from thinnet.typing import FloatArray
 
 UNITS = (60, 50)  # with large_options, enough weights to estimate their standard deviation within a tenth
 CONSTANTS = {"b": 0.0, "beta": 0.0, "gamma": 1.0}  # initial values of biases, shifts and scales
+OFF_CENTER = 0.5  # of the standard deviation: some eight times that of the mean of so many weights
 NOISE = 0.005  # that some add to a constant on purpose
 
 
@@ -163,4 +164,7 @@ def _wrong_initial_value(harness: NetHarness, key: Any, value: FloatArray, name:
     if kind == "W" and scale and abs(value.std() / scale - 1) > 0.2:
         started = f"{key} starts with a standard deviation of {value.std():.3g}"
         return [f"with {name}={scale:g}, {started}, expected {scale:g}"]
+    if kind == "W" and abs(value.mean()) > OFF_CENTER * value.std() > 0:
+        started = f"{key} starts with a mean of {value.mean():.3g}"
+        return [f"{started}, expected one near 0 (its standard deviation is {value.std():.3g})"]
     return []

@@ -10,6 +10,7 @@ import numpy as np
 
 from thinnet import optim
 from thinnet.check.compare import close
+from thinnet.check.probes.optimizer_defaults import check_defaults
 from thinnet.check.probes.optimizer_keys import Asked, renamed
 from thinnet.check.probes.optimizer_rules import RULES, Lines, mistaken, path, told
 from thinnet.check.subject import Subject
@@ -78,8 +79,10 @@ def check(subject: Subject) -> None:
     elif not all(map(close, got, _theirs(subject, w, grads, dict(OPTIONS[name]))[0])) and not subject.findings:
         message = "in the steps of a second parameter, with its own config, it continues from the state of the first"
         subject.report("state-not-kept", message)
-    elif "epsilon" in OPTIONS[name]:
-        _epsilon(subject, lines, w, grads[0])
+    else:
+        if "epsilon" in OPTIONS[name]:
+            _epsilon(subject, lines, w, grads[0])
+        check_defaults(subject, functools.partial(_theirs, subject, w, grads), OPTIONS[name])
 
 
 def _diagnose(

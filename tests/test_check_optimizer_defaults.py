@@ -1,0 +1,44 @@
+"""The checker on what an optimizer does where config leaves out options."""
+
+from __future__ import annotations
+
+from test_check import check
+
+RULE = """
+import numpy as np
+
+
+def sgd_momentum(w, dw, config=None):
+    if config is None:
+        config = {}
+    config.setdefault("learning_rate", 1e-2)
+    config.setdefault("momentum", 0.9)
+    v = config["momentum"] * config.get("velocity", np.zeros_like(w)) - config["learning_rate"] * dw
+    config["velocity"] = v
+    return w + v, config
+"""
+NONE = "    if config is None:\n        config = {}\n"
+
+
+def test_a_rule_must_take_the_default_of_its_own_config() -> None:
+    assert not check(RULE).verdicts
+    report = check(RULE.replace(NONE, ""))
+    assert report.faults == {"default-missing"}
+    assert "with config = None, which is its default, it fails: AttributeError" in str(report)
+
+
+def test_a_rule_that_always_asks_for_a_config_is_not_wrong_for_taking_only_full_ones() -> None:
+    report = check(RULE.replace("config=None", "config").replace(NONE, "").replace("config.setdefault", "config.get"))
+    assert (report.ok, report.verdicts) == (True, {"default-missing"}), str(report)
+    assert "with no 'learning_rate' in config it fails: KeyError" in str(report)
+
+
+def test_defaults_out_of_range_are_noted_with_their_lines() -> None:
+    report = check(RULE.replace("0.9)", "0.09)").replace("1e-2)", "0)"))
+    assert (report.ok, report.verdicts) == (True, {"default-odd"}), str(report)
+    ((_, found),) = report
+    assert [part.partition(", in ")[0] for part in found.evidence.split("; ")] == [
+        "where config has no 'learning_rate' it takes 0, the courses' is 0.01",
+        "where config has no 'momentum' it takes 0.09, the courses' is 0.9",
+    ]
+    assert not check(RULE.replace("0.9)", "0.95)").replace("1e-2)", "1e-4)")).verdicts
