@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thinnet import runs
-from thinnet.config import Config
+from thinnet import runs, sweep
+from thinnet.config import Config, check_used
 from thinnet.errors import ArgumentError
 
 
@@ -39,11 +39,65 @@ def test_numbers_that_are_no_amounts_are_explained() -> None:
 
 def test_a_stored_config_with_the_default_decays_is_used_with_any_optimizer() -> None:
     stored = tomllib.loads(Config(optimizer="sgd").to_toml())
-    Config.from_mapping(stored).check_used()
-    Config(weight_decay=0, decay=1).check_used({"weight_decay", "decay"})
-    Config(optimizer="lion", weight_decay=0.5, weight_decay_schedule="epoch_decay", decay=0.5).check_used()
+    check_used([Config.from_mapping(stored)])
+    check_used([Config(weight_decay=0, decay=1)], {"weight_decay", "decay"})
+    check_used([Config(optimizer="lion", weight_decay=0.5, weight_decay_schedule="epoch_decay", decay=0.5)])
     with pytest.raises(ArgumentError, match="decay must be left out with schedule='cosine'"):
-        Config(schedule="cosine").check_used({"decay"})
+        check_used([Config(schedule="cosine")], {"decay"})
+
+
+IGNORED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (
+        {"root": "images"},
+        {"data": "cifar10"},
+        r"data='digits', which ignores it, got 'images'\. It needs data='cifar10",
+    ),
+    (
+        {"data_seed": 3},
+        {"num_train": 20},
+        r"num_train=0, which ignores it, got 3\. It needs num_train=100, for example\.",
+    ),
+    ({"padding_mode": "reflect"}, {"translate": 1}, "translate=0, which ignores it, got 'reflect'. It needs translate"),
+    ({"image_shape": (8, 8)}, {"cutout": 1}, r"flip='none', which ignores it, got \(8, 8\)\. It needs flip='random', "),
+    ({"dropout_mask": "batch"}, {"dropout": 0.5}, "dropout=0.0, which ignores it, got 'batch'. It needs dropout=0.5, "),
+    ({"scaling": "unscaled"}, {"dropout": 0.5}, "dropout=0.0, which ignores it, got 'unscaled'. It needs dropout=0.5"),
+    ({"hidden_dims": (), "dropout": 0.5}, {"hidden_dims": (5,)}, r"hidden_dims=\(\), which ignores it, got 0.5"),
+    (
+        {"hidden_dims": (), "activation": "tanh"},
+        {"hidden_dims": (5,)},
+        r"hidden_dims=\(\), which ignores it, got 'tanh",
+    ),
+    ({"batch_statistics": "local"}, {"normalization": "batchnorm"}, "normalization='none', which ignores it, got 'loc"),
+    (
+        {"weight_decay": 0.5},
+        {"optimizer": "adamw"},
+        "optimizer='adam', which ignores it, got 0.5. It needs optimizer='ad",
+    ),
+    (
+        {"optimizer": "adamw", "weight_decay": 0, "weight_decay_schedule": "cosine"},
+        {"weight_decay": 0.1},
+        "weight_decay=0.0, which ignores it, got 'cosine'. It needs weight_decay=0.01, for example",
+    ),
+    (
+        {"decay": 0.5},
+        {"schedule": "epoch_decay"},
+        "schedule='constant', which ignores it, got 0.5. It needs schedule='ep",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "needed", "told"), IGNORED, ids=[[*given][-1] for given, _, _ in IGNORED])
+def test_an_option_without_effect_is_refused_before_anything_is_written(
+    given: dict[str, Any], needed: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    told = f"^{[*given][-1]} must be left out with {told}"
+    begins: list[Any] = [runs.start, runs.start_or_resume, lambda config, folder: sweep.run([config] * 2, folder)]
+    for begin in begins:
+        with pytest.raises(ArgumentError, match=told):
+            begin(Config(**given), tmp_path / "run")
+    assert not [*tmp_path.iterdir()]
+    check_used([Config(**{**given, **needed})], given)
+    check_used([Config(**given), Config(**{**given, **needed})])  # a sweep in which one run uses it
 
 
 def test_fields_that_are_left_out_take_their_defaults(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import tomli_w
 
@@ -142,28 +142,6 @@ class Config:
         """Whether the optimizer has weight decay."""
         return "weight_decay" in OPTIMIZERS[self.optimizer].defaults
 
-    def check_used(self, named: Collection[str] = ()) -> None:
-        """Check that the optimizer and the schedules use the weight decay and the decay, if they are not the defaults.
-
-        Args:
-            named: fields that were given, so that they are checked even if they are the defaults.
-
-        Raises:
-            ArgumentError: if one would be ignored.
-        """
-        rules = [name for name in OPTIMIZERS if replace(self, optimizer=name).decays]
-        decays = "epoch_decay" in (self.schedule, self.weight_decay_schedule)
-        for name, neutral, used, by, those in (
-            ("weight_decay", 0, self.decays, "optimizer", rules),
-            ("decay", 1, decays, "schedule", ["epoch_decay"]),
-        ):
-            value = getattr(self, name)
-            if not used and value != neutral and (name in named or value != getattr(Config, name)):
-                raise ArgumentError(
-                    f"{name} must be left out with {by}={getattr(self, by)!r}, which ignores it, got {value:g}. "
-                    f"It needs {by}={' or '.join(map(repr, those))}."
-                )
-
     def to_toml(self, *, explained: bool = False) -> str:
         """One line per field; if `explained`, with a comment on special values, such as 0 for all."""
         lines = tomli_w.dumps({name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()})
@@ -205,6 +183,68 @@ class Config:
             OSError: if it cannot be read.
         """
         return cls.from_mapping(read_toml(path), str(path))
+
+
+class Use(NamedTuple):
+    """What an option needs, so as not to be ignored: the option that decides, in which configs, and how to write it."""
+
+    by: str
+    used: Callable[[Config], Any]
+    fix: str
+    neutral: Any = None  # a value without effect, if it is not the default
+
+
+_DROPS = Use("dropout", lambda config: config.dropout, "dropout=0.5, for example")
+_HAS_HIDDEN = Use("hidden_dims", lambda config: config.hidden_dims, "hidden_dims=(100,), for example")
+USES = {
+    "root": Use("data", lambda config: config.data != "digits", "data='cifar10' or 'fashion-mnist'"),
+    "data_seed": Use("num_train", lambda config: config.num_train, "num_train=100, for example"),
+    "padding_mode": Use("translate", lambda config: config.translate, "translate=2, for example"),
+    "image_shape": Use(
+        "flip",
+        lambda config: config.flip != "none" or config.translate or config.cutout,
+        "flip='random', translate=2 or cutout=2, for example",
+    ),
+    **dict.fromkeys(("dropout", "normalization", "activation"), _HAS_HIDDEN),
+    **dict.fromkeys(("dropout_mask", "scaling"), _DROPS),
+    "batch_statistics": Use(
+        "normalization", lambda config: config.normalization == "batchnorm", "normalization='batchnorm'"
+    ),
+    "weight_decay": Use(
+        "optimizer",
+        lambda config: config.decays,
+        f"optimizer={' or '.join(repr(name) for name, rule in OPTIMIZERS.items() if 'weight_decay' in rule.defaults)}",
+        0,
+    ),
+    "weight_decay_schedule": Use("weight_decay", lambda config: config.weight_decay, "weight_decay=0.01, for example"),
+    "decay": Use(
+        "schedule",
+        lambda config: "epoch_decay" in (config.schedule, config.weight_decay_schedule),
+        "schedule='epoch_decay'",
+        1,
+    ),
+}
+
+
+def check_used(configs: Sequence[Config], named: Collection[str] = ()) -> None:
+    """Check that no option is given that all of these configs ignore: a sweep may vary what decides.
+
+    Args:
+        configs: of one run, or of those of a sweep.
+        named: fields that were given, so that they are checked even if they are the defaults.
+
+    Raises:
+        ArgumentError: if one would be ignored.
+    """
+    for name, use in USES.items():
+        default = getattr(Config, name)
+        without_effect = {default if use.neutral is None else use.neutral, *(() if name in named else (default,))}
+        config = next((each for each in configs if getattr(each, name) not in without_effect), None)
+        if config is not None and not any(map(use.used, configs)):
+            raise ArgumentError(
+                f"{name} must be left out with {use.by}={getattr(config, use.by)!r}, which ignores it, got "
+                f"{getattr(config, name)!r}. It needs {use.fix}."
+            )
 
 
 def check_config(config: Any) -> Config:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from thinnet.checks import check_choice, check_path
-from thinnet.config import AUTO, NONE, Config, check_config
+from thinnet.config import AUTO, NONE, Config, check_config, check_used
 from thinnet.data import Dataset, catalog
 from thinnet.data.npz import load_npz
 from thinnet.distributed.preparation import share_of
@@ -68,6 +68,7 @@ def start(
     *,
     communicator: Any = None,
     command: Command = None,
+    compared: bool = False,
     **options: Any,
 ) -> Result:
     """Train from a config, in a new folder.
@@ -79,9 +80,11 @@ def start(
         log: called with each line of output.
         communicator: an mpi4py communicator, whose processes train together; only rank 0 writes to its folder.
         command: the command line to record, word by word; by default that of this process.
+        compared: whether this is one of several runs, of which others may use what this one ignores.
         options: verbose and progress, as for `thinnet.Solver`.
 
     Raises:
+        ArgumentError: if the config has an option that is ignored.
         CheckpointError: if the folder already has a run or other files, or cannot be written.
         DataError: if the data cannot be found or read.
         NumericalError: if a loss becomes NaN or infinite.
@@ -89,6 +92,8 @@ def start(
     folder, processes = check_path("folder", folder), ProcessGroup(communicator)
     if processes.rank == 0:
         _check_new(folder)
+    if not compared:
+        check_used([check_config(config)])
     config = processes.from_first(check_config(config).resolved())
     data = load(config, processes)
     # This creates the folder, and fails if it cannot be written.
@@ -166,16 +171,27 @@ def _settings(solver: Solver) -> tuple[dict[str, Any], ...]:
 
 
 def start_or_resume(
-    config: Config, folder: AnyPath, log: Log = print, command: Command = None, **options: Any
+    config: Config,
+    folder: AnyPath,
+    log: Log = print,
+    command: Command = None,
+    *,
+    compared: bool = False,
+    **options: Any,
 ) -> Result:
     """`start` in a new folder, or `resume` if it has a run of the same config.
 
+    Args:
+        config, folder, log, command, compared: as for `start`.
+        options: verbose and progress, as for `thinnet.Solver`.
+
     Raises:
+        ArgumentError: as for `start`.
         CheckpointError: if the folder has a different run.
     """
     folder = check_path("folder", folder)
     if not (folder / CONFIG).exists():
-        return start(config, folder, log, command=command, **options)
+        return start(config, folder, log, command=command, compared=compared, **options)
     if replace(read_config(folder), root="") != replace(config.resolved(), root=""):
         raise CheckpointError(
             f"{folder} must be a new folder, or have a run of the same config, got one of a different config. Choose "

@@ -11,7 +11,7 @@ from typing import Any
 from thinnet import defaults, runs
 from thinnet.bars import above, bars
 from thinnet.checks import check_choice, check_number, check_path, kind_of
-from thinnet.config import Config, check_config
+from thinnet.config import Config, check_config, check_used
 from thinnet.data.cifar10 import find_cifar10
 from thinnet.data.files import unreadable
 from thinnet.data.npz import EXPECTED
@@ -81,6 +81,7 @@ def run(
         All runs, in the order of the configs.
 
     Raises:
+        ArgumentError: if the configs have an option that all of them ignore.
         NumericalError: if runs failed; all other runs finish and are kept.
         DataError: if the data cannot be found or read.
         CheckpointError: if the folder is itself a run, or a run's folder has another run or a damaged checkpoint.
@@ -91,7 +92,8 @@ def run(
         raise ArgumentError(f"configs must be a list of Configs, got {kind_of(configs)}. Write [Config(epochs=5)].")
     if not isinstance(workers, Workers):
         raise ArgumentError(f"workers must be Workers, got {workers!r}. Write Workers(2), for example.")
-    folder, configs = check_path("folder", folder), [check_config(config).resolved() for config in configs]
+    check_used([check_config(config) for config in configs])
+    folder, configs = check_path("folder", folder), [config.resolved() for config in configs]
     run_folders = [folder / name for name in names(configs)]
     if (folder / runs.CONFIG).exists():
         raise CheckpointError(f"{folder} must be a folder for several runs, got the folder of one. Choose another.")
@@ -195,7 +197,7 @@ def _one(config: Config, run_folder: Path, progress: bool, command: Sequence[str
     """Start a run, or resume it if it was interrupted."""
     options: dict[str, Any] = {"verbose": False, "progress": progress, "checkpoint_every": CHECKPOINT_EVERY}
     try:
-        runs.start_or_resume(config, run_folder, lambda text: None, command=command, **options)
+        runs.start_or_resume(config, run_folder, lambda text: None, command=command, compared=True, **options)
     except NumericalError as error:
         return run_folder, str(error)
     return run_folder, ""

@@ -21,7 +21,7 @@ from thinnet.cli import experiments
 from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
 from thinnet.cli.streams import flush_output, open_streams
 from thinnet.cli.typed import as_typed
-from thinnet.config import Config, read_toml
+from thinnet.config import Config, check_used, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.ctrl_c import answer_in_words
 from thinnet.distributed.launch import started_by_mpi, started_several
@@ -235,7 +235,7 @@ def _run_train(options: argparse.Namespace) -> int:
     base = read_toml(options.config) if options.config else {}
     options.in_file = dict.fromkeys(base.keys() - given.keys(), options.config)
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
-    config.check_used(given)
+    check_used([config], given)
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
     folder = options.processes.from_first(options.output or default)
     log = (lambda text: None) if is_silent(options) else print

@@ -25,7 +25,8 @@ def configs(base: Config, rates: Sequence[float], num_seeds: int) -> list[Config
     """
     first = max(0, base.seed)
     seeds = range(first, first + num_seeds)
-    return [replace(base, dropout=rate, seed=seed, data_seed=seed) for seed in seeds for rate in rates]
+    drawn = {seed: seed if base.num_train else base.data_seed for seed in seeds}
+    return [replace(base, dropout=rate, seed=seed, data_seed=drawn[seed]) for seed in seeds for rate in rates]
 
 
 def table(groups: Sequence[Group]) -> str:
