@@ -13,21 +13,24 @@ from thinnet.cli import main
 COMMANDS = [
     (
         "",
-        "the following arguments are required: COMMAND. It is one of train, resume, data, report, experiment,",
+        "thinnet: error: COMMAND must be given, got nothing. It is one of train, resume, data, report, experiment, ",
     ),
-    ("trian", "invalid choice: 'trian'"),
-    ("experiment", "the following arguments are required: NAME. It is one of dropout, rate-sweep, masks, cifar10-fc"),
-    ("experiment dropuot", "invalid choice: 'dropuot'"),
+    (
+        "trian",
+        "COMMAND must be one of 'train', 'resume', 'data', 'report', 'experiment', 'course', 'check', got 'trian'.",
+    ),
+    ("experiment", "NAME must be given, got nothing. It is one of dropout, rate-sweep, masks, cifar10-fc, "),
+    ("experiment dropuot", "got 'dropuot'. Did you mean 'dropout'?\n"),
     ("experiment dropout --rates 1.5", "must be the fraction dropped, at least 0 and below 1, got '1.5'"),
     ("experiment dropout --rates inf", "must be the fraction dropped, at least 0 and below 1, got 'inf'"),
     ("experiment dropout --rates 0.5 0.5", "--rates must all differ, got [0.5, 0.5]. Give each one once."),
     ("experiment dropout --seeds -2", "must be a whole number of at least 1, got '-2'"),
-    ("experiment dropout --epochs 1.5", "argument --epochs: must be a whole number, got '1.5'"),
+    ("experiment dropout --epochs 1.5", "error: --epochs must be a whole number, got '1.5'"),
     (
         "train --data digits --hidden-dims 200,50",
-        "--hidden-dims: must be a whole number, got '200,50'; write a space between two: 200 50\n",
+        "error: --hidden-dims must be a whole number, got '200,50'. Write a space between two: 200 50.\n",
     ),
-    ("train --data digits --dropout half", "argument --dropout: must be a number, got 'half'"),
+    ("train --data digits --dropout half", "error: --dropout must be a number, got 'half'.\n"),
     ("experiment dropout --epochs 0", "--epochs must be an integer >= 1, got 0"),
     ("experiment masks --dropout 1", "--dropout must be a number in [0, 1), got 1.0"),
     (
@@ -38,7 +41,7 @@ COMMANDS = [
         "experiment dropout --data mnist --output $TMP",
         "--data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'mnist'.",
     ),
-    ("experiment dropout --dropout-mask rows", "invalid choice: 'rows'"),
+    ("experiment dropout --dropout-mask rows", "--dropout-mask must be one of 'element', 'batch', got 'rows'.\n"),
     ("experiment dropout --output /proc/nowhere", "/proc/nowhere must be a folder that can be written, got an error"),
     (
         "course new /proc/nowhere --dialect nndl",
@@ -53,23 +56,57 @@ COMMANDS = [
     ),
     ("report $TMP/own.npz", "must be the folder of a run, or of several, got a file"),
     ("experiment cifar10-fc --root $TMP", "--root must be cifar-10-batches-py or the folder that has it"),
-    ("experiment cifar10-fc --seed one", "--seed: must be a whole number of at least 0, got 'one'"),
+    ("experiment cifar10-fc --seed one", "error: --seed must be a whole number of at least 0, got 'one'."),
     ("course run $TMP/none.ipynb --dialect nndl", "error: notebook must be an existing .ipynb file, got '"),
     ("course run one.ipynb two.ipynb", "thinnet course run: error: unexpected word 'two.ipynb'.\nSee: thinnet c"),
     (
         "train --hidden-dims 32,x --output $TMP/run",
-        "--hidden-dims: must be a whole number, got '32,x'; write a space between two: 200 100\n",
+        "error: --hidden-dims must be a whole number, got '32,x'. Write a space between two: 200 100.\n",
     ),
     ("data cifar", "thinnet data: error: unexpected word 'cifar'. Did you mean '--download cifar10'?\n"),
     ("data letters", "thinnet data: error: unexpected word 'letters'.\n"),
     ("train own.npz", "thinnet train: error: unexpected word 'own.npz'. Did you mean '--data own.npz'?"),
     ("experiment dropout digits", "unexpected word 'digits'. Did you mean '--data digits'?"),
     ("report runs -o page.html", "unexpected word '-o'."),
-    ("course new $TMP/folder", "the following arguments are required: --dialect"),
-    ("course new $TMP/folder --dialect cs231n", "invalid choice: 'cs231n'"),
-    ("--unknown", "the following arguments are required: COMMAND"),
-    ("resume $TMP", "must be the folder of a run, got one without config.toml"),
-    ("resume $TMP/nowhere", "must be the folder of a run, got no such folder"),
+    ("course new $TMP/folder", "--dialect must be given, got nothing. It is one of cs231n-2017, cs231n-2018, "),
+    ("course new $TMP/folder --dialect cs231n", "--dialect must be one of 'cs231n-2017', 'cs231n-2018', '"),
+    ("--unknown", "COMMAND must be given, got nothing. It is one of train, "),
+    (
+        "train --epochs",
+        "thinnet train: error: --epochs must be followed by a value, got nothing.\nSee: thinnet train --h",
+    ),
+    (
+        "train --schedule",
+        "--schedule must be followed by a value, got nothing. It is one of constant, epoch_decay, cosine",
+    ),
+    ("experiment dropout --rates", "error: --rates must be followed by a value, got nothing.\n"),
+    ("train --quiet --json", "error: --json must be left out with --quiet. Choose one of the two.\n"),
+    ("train --quiet=3", "error: --quiet must be given without a value, got '3'. Leave that out.\n"),
+    ("resume", "error: folder must be given, got nothing.\n"),
+    (
+        "check a.py --points a",
+        "--points must be NAME=NUMBER with a number of at least 0, got 'a'. Write dropout_forward=5, ",
+    ),
+    ("resume $TMP", "/begun'."),
+    (
+        "resume $TMP/others",
+        "must be the folder of a run, got a folder without config.toml. Name the folder that thinnet train wrote: its "
+        "--output, or one in runs/.\n",
+    ),
+    (
+        "resume $TMP/others/empty",
+        "must be the folder of a run, got an empty folder. Name the folder that thinnet train",
+    ),
+    (
+        "resume $TMP/few.npz",
+        "must be the folder of a run, got a file. Name the folder that thinnet train wrote: its --",
+    ),
+    ("resume $TMP/begun/config.toml", "must be the folder of a run, got a file. Name its folder: "),
+    ("resume $TMP/begun/plots", "must be the folder of a run, got an empty folder. Name its folder: "),
+    (
+        "resume $TMP/nowhere",
+        "must be the folder of a run, got no such folder. Name the folder that thinnet train wrote",
+    ),
     ("train --data digit --output $TMP/run", "--data must be one of 'digits', 'cifar10', 'fashion-mnist', got 'digit'"),
     (
         "train --config $TMP/none.toml --output $TMP/run",
@@ -163,6 +200,15 @@ COMMANDS = [
         "train --config $TMP/decay.toml --optimizer sgd --output $TMP/run",
         "decay.toml, weight_decay must be left out with optimizer='sgd', which ignores it, got 0.5. It needs",
     ),
+    (
+        "train --hidden-dims --dropout 0.5 --output $TMP/run",
+        "error: --dropout must be left out with --hidden-dims, which ignores it, got 0.5. It needs --hidden-dims 100, ",
+    ),
+    (
+        "experiment dropout --rates 0 --dropout-mask batch --output $TMP/new",
+        "--dropout-mask must be left out with drop",
+    ),
+    ("experiment masks --root $TMP --output $TMP/new", "error: --root must be left out with --data digits, which igno"),
     ("train --decay 0 --output $TMP/run", "got 0.0. --decay multiplies the learning rate after each epoch."),
     ("train --reg nan --output $TMP/run", "got nan. --reg is the strength of the L2 penalty: use 0 for none."),
     (
@@ -186,7 +232,8 @@ def test_a_wrong_command_line_ends_with_status_2(
     np.savez(tmp_path / "values.npz", X_train=np.eye(4), y_train=np.arange(4) / 2)
     (tmp_path / "own.toml").write_text("dropout = 1.5")
     (tmp_path / "decay.toml").write_text("optimizer = 'adamw'\nweight_decay = 0.5")
-    (tmp_path / "begun").mkdir()
+    for folder in ("begun/plots", "others/empty"):
+        (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "empty.ipynb").write_text('{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}')
     (tmp_path / "begun" / "config.toml").write_text('data = "numbers"')
     try:

@@ -40,14 +40,14 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "the following arguments are required: COMMAND"),
-        (["experiment", "droput"], "invalid choice: 'droput'"),
+        ([], "COMMAND must be given, got nothing. It is one of train, "),
+        (["experiment", "droput"], "NAME must be one of 'dropout', "),
         (["experiment", "dropout", "--rates", "1"], "must be the fraction dropped, at least 0 and below 1, got '1'"),
         (["experiment", "dropout", "--rates", "nan"], "must be the fraction dropped"),
         (["experiment", "dropout", "--seeds", "0"], "must be a whole number of at least 1, got '0'"),
         (["experiment", "dropout", "--seeds", "a"], "must be a whole number of at least 1, got 'a'"),
         (["experiment", "dropout", "--rates", "a"], "must be the fraction dropped, at least 0 and below 1, got 'a'"),
-        (["course", "new", "folder"], "the following arguments are required: --dialect"),
+        (["course", "new", "folder"], "--dialect must be given, got nothing. It is one of cs231n-2017, "),
     ],
 )
 def test_a_wrong_command_line_is_refused_with_status_2(

@@ -201,7 +201,7 @@ def test_a_damaged_file_is_named(
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(tmp_path)]) == 2
-    assert "must be the folder of a run, or of several, got one without config.toml" in capsys.readouterr().err
+    assert "must be the folder of a run, or of several, got a folder without config.toml" in capsys.readouterr().err
 
 
 def test_runs_are_found_in_folders_of_folders_each_once(four: Path, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_runs_are_found_in_folders_of_folders_each_once(four: Path, tmp_path: Pa
 def test_where_there_is_no_run_it_says_what_was_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     assert cli.main(["report", str(tmp_path)]) == 2
-    assert "got one without config.toml in it or in any of the 2 folders below it" in capsys.readouterr().err
+    assert "got a folder without config.toml in it or in any of the 2 folders below it" in capsys.readouterr().err
     assert cli.main(["report", str(tmp_path / "nowhere")]) == 2
     assert "nowhere must be the folder of a run, or of several, got no such folder." in capsys.readouterr().err
 

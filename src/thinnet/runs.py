@@ -30,6 +30,7 @@ from thinnet.training.resuming import CHANGEABLE
 from thinnet.typing import AnyPath
 
 CONFIG, ENVIRONMENT, RESULT, NET = "config.toml", "environment.json", "result.json", "net.safetensors"
+WHERE = "Name the folder that thinnet train wrote: its --output, or one in runs/."
 FAILURE = "failure.txt"  # of a run that a numerical error ended
 Log = Callable[[str], Any]
 Command = Sequence[str] | None
@@ -140,7 +141,7 @@ def resume(folder: AnyPath, *, communicator: Any = None, **options: Any) -> Resu
     """
     folder = check_path("folder", folder)
     if not (folder / CONFIG).is_file():
-        raise no_run(folder, "the folder of a run", f"one without {CONFIG}", "Name its --output.", CONFIG)
+        raise no_run(folder, "the folder of a run", f"a folder without {CONFIG}", WHERE, CONFIG)
     processes = ProcessGroup(communicator)
     config, begun = processes.from_first((read_config(folder), any(folder.glob(SAVED))))
     data = load(config, processes)

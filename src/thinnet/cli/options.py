@@ -14,6 +14,15 @@ from thinnet.checks import nearest
 from thinnet.config import Config
 from thinnet.data.catalog import CATALOG
 
+# What argparse says, as patterns, and how the other errors would say it.
+IN_OUR_WORDS = {
+    r"argument (\S+): (must .*)": r"\1 \2",
+    r"argument (\S+): expected .*": r"\1 must be followed by a value, got nothing.",
+    r"argument (\S+): ignored explicit argument (.*)": r"\1 must be given without a value, got \2. Leave that out.",
+    r"argument (\S+): not allowed with argument (\S+)": r"\1 must be left out with \2. Choose one of the two.",
+    r"the following arguments are required: (.*)": r"\1 must be given, got nothing.",
+}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that suggests the nearest known word for an unknown one; its subcommands use the same class.
@@ -26,9 +35,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with what is wrong; the usage could fill a screen, so only say how to see it."""
-        if message.startswith("the following arguments are required") and self._subparsers is not None:
-            names = [name for action in self._subparsers._group_actions for name in action.choices or ()]
-            message += f". It is one of {', '.join(names)}"
+        for theirs, ours in IN_OUR_WORDS.items():
+            message = re.sub(f"^{theirs}$", ours, message)
+        about = {name: each for each in self._actions for name in (*each.option_strings, each.metavar)}
+        choices = getattr(about.get(message.partition(" must be ")[0]), "choices", None)
+        if choices and message.endswith("got nothing."):
+            message += f" It is one of {', '.join(choices)}."
         self.exit(2, f"{self.prog}: error: {message}\nSee: {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
@@ -52,7 +64,7 @@ class Parser(argparse.ArgumentParser):
         """As in argparse, but suggest the nearest choice."""
         if action.choices is not None and value not in action.choices:
             choices = ", ".join(map(repr, action.choices))
-            text = f"invalid choice: {value!r} (choose from {choices}). {nearest(value, list(action.choices))}"
+            text = f"must be one of {choices}, got {value!r}. {nearest(value, list(action.choices))}"
             raise argparse.ArgumentError(action, text.rstrip())
 
 
@@ -104,8 +116,8 @@ def _number(kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: s
             value = kind(text)
             if fits(value):
                 return value
-        what, semicolon, fix = expected.partition(";")
-        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}{semicolon}{fix}")
+        what, _, fix = expected.partition("; ")
+        raise argparse.ArgumentTypeError(f"must be {what}, got {text!r}. {fix}".rstrip())
 
     return read
 
@@ -118,13 +130,17 @@ def _pair(text: str) -> tuple[str, float]:
 def _width(text: str) -> int:
     several = re.fullmatch(r"\W?\d+(\W+\d+)+\W?", text) and "." not in text
     example = " ".join(re.findall(r"\d+", text)) if several else "200 100"
-    return int(_number(int, lambda _: True, f"a whole number; write a space between two: {example}")(text))
+    return int(_number(int, lambda _: True, f"a whole number; Write a space between two: {example}.")(text))
 
 
 KINDS = {int: _number(int, lambda _: True, "a whole number"), float: _number(float, lambda _: True, "a number")}
 positive = _number(int, lambda value: value >= 1, "a whole number of at least 1")
 natural = _number(int, lambda value: value >= 0, "a whole number of at least 0")
-port = _number(int, lambda value: 0 <= value < 2**16, "a port from 0 to 65535; for any free port, put the option last")
+port = _number(int, lambda value: 0 <= value < 2**16, "a port from 0 to 65535; For any free port, put the option last.")
 rate = _number(float, lambda value: 0 <= value < 1, "the fraction dropped, at least 0 and below 1")
 above_0 = _number(float, lambda value: 0 < value < math.inf, "a number above 0")
-points = _number(_pair, lambda pair: pair[0] and 0 <= pair[1] < math.inf, "NAME=NUMBER with a number of at least 0")
+points = _number(
+    _pair,
+    lambda pair: pair[0] and 0 <= pair[1] < math.inf,
+    "NAME=NUMBER with a number of at least 0; Write dropout_forward=5, for example.",
+)

@@ -56,9 +56,8 @@ def _run_folders(folder: Path) -> list[Path]:
     if shown:
         return sorted(path.parent for path in shown)
     below = sum(path.is_dir() for path in folder.rglob("*"))
-    looked = f"one without {runs.CONFIG} in it" + (f" or in any of the {below} folders below it" if below else "")
-    fix = "Name the --output of thinnet train."
-    raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, fix, runs.CONFIG)
+    looked = f"a folder without {runs.CONFIG} in it" + (f" or in any of the {below} folders below it" if below else "")
+    raise checkpoint.no_run(folder, "the folder of a run, or of several", looked, runs.WHERE, runs.CONFIG)
 
 
 def read_run(folder: AnyPath) -> Run:

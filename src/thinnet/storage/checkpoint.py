@@ -136,7 +136,13 @@ def no_run(folder: Path, expected: str, came: str, fix: str, pattern: str) -> Ch
         return MissingCheckpointError(f"{folder} must be {expected}, got no such folder. {fix} {looked_for(folder)}")
     if runs := sorted({str(path.parent) for path in folder.glob(f"*/{pattern}")}):
         fix = f"Name one of those in it: {shortened(runs)}."
-    return CheckpointError(f"{folder} must be {expected}, got {came if folder.is_dir() else 'a file'}. {fix}")
+    elif any(folder.parent.glob(pattern)):
+        fix = f"Name its folder: {folder.parent}."
+    if not folder.is_dir():
+        came = "a file"
+    elif not any(folder.iterdir()):
+        came = "an empty folder"
+    return CheckpointError(f"{folder} must be {expected}, got {came}. {fix}")
 
 
 def _is_whole(path: Path) -> bool:
