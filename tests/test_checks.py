@@ -115,6 +115,24 @@ def test_nearest_asks_for_the_nearest_or_says_nothing() -> None:
     assert nearest("20", years) == nearest("-20", years) == ""
 
 
+@pytest.mark.parametrize(
+    ("given", "known", "meant"),
+    [
+        ("hiden", ["hidden_dims", "loss"], "hidden_dims"),  # a beginning
+        ("batch", ["batch_statistics", "batch_size"], "batch_size"),
+        ("mes", ["mse", "softmax"], "mse"),
+        ("adma", ["adam", "lion"], "adam"),
+        ("float16", ["float32", "float64"], ""),
+        ("cifar100", ["cifar10", "digits"], ""),
+        ("set_output", ["n_outputs_", "score"], ""),
+        ("epsilon", ["precision", "patience"], ""),
+        ("eps", ["epochs", "data"], ""),
+    ],
+)
+def test_only_a_name_that_is_meant_is_suggested(given: str, known: list[str], meant: str) -> None:
+    assert nearest(given, known) == (f"Did you mean {meant!r}?" if meant else "")
+
+
 def test_unknown_keys_are_refused() -> None:
     check_keys("options", ["a"], ["a", "b"])
     with pytest.raises(ArgumentError) as caught:

@@ -85,6 +85,7 @@ def test_the_flags_of_methods_are_true_or_false_and_so_may_numbers_be() -> None:
 
 X = np.ones((4, 4))
 IMAGES = np.ones((2, 3, 6, 6))
+DATA = Dataset(X, np.array([0, 1, 0, 1]))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,20 @@ IMAGES = np.ones((2, 3, 6, 6))
         ("conv_forward(IMAGES, X, X, pad=1)", r"'pad'\. Did you mean 'padding'\?$"),
         ('conv_forward(IMAGES, X, X, {"stride": 1})', "by position, got 4. Give the others by name: stride, pad"),
         ("max_pool_forward(IMAGES, 2, 2)", "takes x by position, got 3. Give the others by name: pool_height"),
+        (
+            "FullyConnectedNet.for_data(DATA, [5], 4, 2)",
+            "data and hidden_dims by position, got 4. Give the others by name.",
+        ),
+        (
+            "FullyConnectedNet.for_data(DATA)",
+            r"for_data must be given hidden_dims, got only data\. Write for_data\(data, \[",
+        ),
+        (
+            "FullyConnectedNet.for_data(DATA, [5], epochs=3)",
+            r"has no argument 'epochs'\. Give it to thinnet\.Solver\.$",
+        ),
+        ("FullyConnectedNet([5], 4, 2, lr=0.1)", r"has no argument 'lr'\. Give it to thinnet\.Solver\.$"),
+        ("FullyConnectedNet([5], 4, 2, dtype='float16')", r"one of 'float32', 'float64', got 'float16'\.$"),
         ("EarlyStopping(epochs=3)", r"EarlyStopping has no argument 'epochs'\. It has patience\.$"),
         ("schedules.Cosine(warm_up=0.1)", r"Cosine has no argument 'warm_up'\. Did you mean 'warmup'\?$"),
     ],
@@ -145,9 +160,23 @@ def test_words_of_others_are_answered_with_ours(written: str, told: str) -> None
         ("num_workers", r"Leave it out: everything is computed on the CPU\.$"),
         ("loss", r"Solver has no argument 'loss'\. Give it to the net\.$"),
         ("dropout", r"Give it to the net\.$"),
-        ("weight_decay", r"Did you mean 'optimizer_options'\? adamw and lion take weight_decay\.$"),
-        ("momentum", r"Did you mean 'optimizer_options'\? sgd_momentum and nesterov take momentum\.$"),
-        ("beta1", r"Did you mean 'optimizer_options'\? adam, adamw and lion take beta1\.$"),
+        ("weight_decay", r"Write optimizer_options=\{'weight_decay': 0.01\}, which adamw and lion take\.$"),
+        ("momentum", r"Write optimizer_options=\{'momentum': 0.9\}, which sgd_momentum and nesterov take\.$"),
+        (
+            "beta1",
+            r"Did you mean 'optimizer_options'\? Write optimizer_options=\{'beta1': 0.9\}, which adam, adamw and ",
+        ),
+        ("beta_1", r"Write optimizer_options=\{'beta1': 0.9\}, which adam, adamw and lion take\.$"),
+        ("betas", r"Write optimizer_options=\{'beta1': 0.9\}, which "),
+        ("beta_2", r"Write optimizer_options=\{'beta2': 0.999\}, which adam, adamw and lion take\.$"),
+        ("epsilon", r"Write optimizer_options=\{'epsilon': 1e-08\}, which rmsprop, adam and adamw take\.$"),
+        ("eps", r"Write optimizer_options=\{'epsilon': 1e-08\}, which "),
+        ("rho", r"Write optimizer_options=\{'decay_rate': 0.99\}, which rmsprop takes\.$"),
+        ("l2", r"Give it to the net, as reg\.$"),
+        *((word, r"Did you mean 'learning_rate'\?$") for word in ("lr", "learning_rate_init")),
+        *((word, r"Did you mean 'epochs'\?$") for word in ("max_iter", "n_iter", "epoch", "nb_epoch", "max_epochs")),
+        *((word, r"Did you mean 'batch_size'\?$") for word in ("batch", "bs", "minibatch", "batchsize")),
+        *((word, r"Did you mean 'schedule'\?$") for word in ("scheduler", "lr_schedule", "step_size", "warmup")),
         ("metrics", r"Leave it out: accuracy is measured after each epoch\.$"),
         ("validation_split", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
         ("validation_data", r"Give such rows as Dataset\(X_train, y_train, X_val, y_val\)\.$"),
@@ -160,8 +189,10 @@ def test_what_other_trainers_take_beside_the_data_is_answered(option: str, text:
 
 
 def test_the_optimizers_that_an_answer_names_have_the_option() -> None:
-    keys = {key for row in optim.OPTIMIZERS.values() for key in row.defaults} - {"learning_rate", "epsilon"}
+    keys = {key for row in optim.OPTIMIZERS.values() for key in row.defaults} - {"learning_rate"}
     assert keys == {*OPTION_OF}
     for key in keys:
         takers = [name for name, row in optim.OPTIMIZERS.items() if key in row.defaults]
-        assert OPTION_OF[key].rpartition(" ")[0] == listed(takers)
+        value, text = OPTION_OF[key]
+        assert text.rpartition(" ")[0] == listed(takers)
+        assert value in [optim.OPTIMIZERS[name].defaults[key] for name in takers]

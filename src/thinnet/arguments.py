@@ -24,21 +24,24 @@ OF_KEPT = ["keep", *(f"{keep}_{of}" for keep in ("keep", "retain", "dropout_keep
 DROPPED = dict.fromkeys(OF_DROPPED, " It is the fraction dropped.")
 DROPPED |= {word: f" It is the fraction dropped, 1 - {word}." for word in OF_KEPT}
 
-# The optimizers that have an option, for those who give it by itself.
+# The options of optimizers, for those who give one by itself: a usual value, and the optimizers that take it.
 OPTION_OF = {
-    "momentum": "sgd_momentum and nesterov take",
-    "decay_rate": "rmsprop takes",
-    **dict.fromkeys(("beta1", "beta2"), "adam, adamw and lion take"),
-    "weight_decay": "adamw and lion take",
+    "momentum": (0.9, "sgd_momentum and nesterov take"),
+    "decay_rate": (0.99, "rmsprop takes"),
+    "beta1": (0.9, "adam, adamw and lion take"),
+    "beta2": (0.999, "adam, adamw and lion take"),
+    "epsilon": (1e-8, "rmsprop, adam and adamw take"),
+    "weight_decay": (0.01, "adamw and lion take"),
 }
+OPTIONS_ELSEWHERE = {"beta_1": "beta1", "betas": "beta1", "beta_2": "beta2", "eps": "epsilon", "rho": "decay_rate"}
 
 # Synonyms: our names in order of preference, and the words that people may use for them.
 OTHERS_CALL_IT = {
-    "optimizer solver": "update_rule optim solver optimizer",
-    "optimizer_options": "optim_config optimizer_config momentum betas decay_rate",
+    "optimizer solver": "update_rule optim solver optimizer nesterov",
+    "optimizer_options": "optim_config optimizer_config momentum decay_rate rho",
     "learning_rate_init learning_rate": "lr learning_rate_init",
-    "schedule learning_rate": "lr_decay lr_scheduler decay schedule",
-    "epochs max_iter": "num_epochs n_epochs max_iter epochs",
+    "schedule learning_rate": "lr_decay lr_scheduler decay schedule step_size warmup",
+    "epochs max_iter": "num_epochs n_epochs nb_epoch max_iter epochs epoch n_iter",
     "patience n_iter_no_change": "early_stopping n_iter_no_change patience",
     "eval_train_rows": "num_train_samples train_samples",
     "eval_val_rows": "num_val_samples",
@@ -54,7 +57,7 @@ OTHERS_CALL_IT = {
     "stride": "conv_param",
     "pool_height": "pool_param kernel_size pool_size",
     "padding": "pad",
-    "eps epsilon": "eps epsilon",
+    "eps epsilon optimizer_options": "eps epsilon",
     "normalization": "use_batchnorm batch_norm batchnorm norm",
     "hidden_dims hidden_layer_sizes": "hidden_dim hidden_sizes hidden_layer_sizes hidden_dims",
     "num_classes": "output_dim n_classes out_features",
@@ -66,8 +69,9 @@ OTHERS_CALL_IT = {
     "seed random_state": "random_state seed",
     "loss": "criterion train_loss",
     "ensemble": "n_estimators",
-    "beta_1 optimizer_options": "beta1",
-    "beta_2 optimizer_options": "beta2",
+    "beta_1 optimizer_options": "beta1 beta_1 betas",
+    "beta_2 optimizer_options": "beta2 beta_2",
+    "batch_size": "batch bs minibatch",
     "flip": "mirror horizontal_flip",
     "translate": "shift width_shift_range padding",
     "padding_mode": "border fill_mode",
@@ -108,12 +112,14 @@ BESIDE_DATA = {
     "shuffle": "Leave it out: each pass takes the rows in a new order.",
     **dict.fromkeys(("device", "num_workers"), "Leave it out: everything is computed on the CPU."),
     **dict.fromkeys(("loss", "dropout", "normalization", "activation", "hidden_dims", "reg"), "Give it to the net."),
+    **dict.fromkeys(("l2", "alpha"), "Give it to the net, as reg."),
     "metrics": "Leave it out: accuracy is measured after each epoch.",
     **dict.fromkeys(
         ("validation_data", "validation_split", "eval_set"),
         "Give such rows as Dataset(X_train, y_train, X_val, y_val).",
     ),
 }
+TRAINING = {"optimizer", "optimizer_options", "learning_rate", "schedule", "epochs", "batch_size", "patience"}
 QUESTION = "Did you mean "
 EXAMPLES = {"hidden_dims": "[100], ..."}  # values of arguments whose name does not show their form
 FLAG = bool | np.bool_ | Integral  # also 0 and 1, and other integers: scikit-learn has levels of verbose
@@ -133,9 +139,9 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
     ...
     thinnet.errors.ArgumentError: train has no argument 'update_rule'. Did you mean 'optimizer'?
     """
-    parameters = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return function  # it checks the arguments that it passes on
+    every = inspect.signature(function).parameters
+    parameters = {name: one for name, one in every.items() if one.kind is not one.VAR_KEYWORD}
+    takes_others = len(parameters) < len(every)  # and checks them itself
     names = [name for name in parameters if name not in ("self", "cls")]
     by_place = [name for name in names if parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     most = math.inf if any(one.kind is one.VAR_POSITIONAL for one in parameters.values()) else len(by_place)
@@ -149,7 +155,7 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         for name in kwargs:
-            if name not in names:
+            if name not in names and not takes_others:
                 owner = type(args[0]) if args and isinstance(args[0], Known) else None
                 raise ArgumentError(f"{shown} has no argument {name!r}. {_answer(name, names, owner, shown)}".rstrip())
         for name, kind, place in questions:
@@ -158,7 +164,7 @@ def known_arguments(function: Callable[P, T], *, flags: bool = True) -> Callable
                 raise ArgumentError(f"{name} must be True or False, got {display(value)}.")
         given = len(args) - unnamed
         if given > most:
-            raise ArgumentError(_too_many(shown, by_place, names, given))
+            raise ArgumentError(_too_many(shown, by_place, names, given, takes_others))
         missing = [name for name in needed[given:] if name not in kwargs] if given >= 0 else []
         if missing:
             raise ArgumentError(_too_few(shown, needed, missing, by_place[:given], kwargs))
@@ -178,11 +184,12 @@ def _too_few(shown: str, needed: list[str], missing: list[str], given: list[str]
     return f"{shown} must be given {listed(missing)}, got {f'only {listed(came)}' if came else 'nothing'}. {fix}"
 
 
-def _too_many(shown: str, by_place: list[str], names: list[str], came: int) -> str:
+def _too_many(shown: str, by_place: list[str], names: list[str], came: int, takes_others: bool) -> str:
     """The error message for a call with too many positional arguments."""
     rest = ", ".join(name for name in names if name not in by_place)
-    fix = "Put rows and targets into one: data=Dataset(X, y)." if "data" in by_place else ""
-    fix = fix or (f"Give the others by name: {rest}." if rest else "Leave the others out.")
+    fix = f"Give the others by name{': ' * bool(rest)}{rest}." if rest or takes_others else "Leave the others out."
+    if by_place[-1:] == ["data"]:
+        fix = "Put rows and targets into one: data=Dataset(X, y)."
     return f"{shown} takes {listed(by_place) if by_place else 'nothing'} by position, got {came}. {fix}"
 
 
@@ -195,6 +202,8 @@ def _answer(name: str, names: Collection[str], owner: type | None, shown: str) -
     near = name not in known or any(word in names for word in OTHER_WORDS.get(name, ()))
     if near and found.startswith(QUESTION):
         return found
+    if "hidden_dims" in names and TRAINING & {name, *OTHER_WORDS.get(name, ())} and not TRAINING & {*names}:
+        return "Give it to thinnet.Solver."
     word = next((word for word in (name, *OTHER_WORDS.get(name, ())) if word in known), None)
     if word is not None and owner is not None:
         return f"Give it to {owner.__name__}({word}=...)."
@@ -290,7 +299,9 @@ def instead_of(name: str, known: Collection[str]) -> str:
     for word in OTHER_WORDS.get(name, ()):
         if word.partition(".")[0] in known:
             note = DROPPED.get(name, "")
-            if word == "optimizer_options" and name in OPTION_OF:
-                note = f" {OPTION_OF[name]} {name}."
+            option = OPTIONS_ELSEWHERE.get(name, name)
+            if word == "optimizer_options" and option in OPTION_OF:
+                value, takers = OPTION_OF[option]
+                note = f" Write optimizer_options={{{option!r}: {value:g}}}, which {takers}."
             return f"Did you mean {word!r}?{note}"
     return nearest(name, known) or (f"It has {', '.join(known)}." if known else "It has none.")

@@ -8,6 +8,7 @@ import inspect
 import math
 import numbers
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,7 @@ OTHER_NAMES = {
     **dict.fromkeys(("binary_crossentropy", "bce", "bcewithlogitsloss"), "logistic"),
     **dict.fromkeys(("hinge", "multi_margin"), "svm"),
     **dict.fromkeys(("leaky_relu", "elu"), "relu"),
-    **dict.fromkeys(("exponential", "step", "steplr", "exponentiallr"), "epoch_decay"),
+    **dict.fromkeys(("exponential", "exponential_decay", "step", "steplr", "exponentiallr"), "epoch_decay"),
     **dict.fromkeys(("cosineannealinglr", "cosine_decay"), "cosine"),
     "onecyclelr": "one_cycle",
     "swish": "silu",
@@ -158,17 +159,30 @@ OTHER_NAMES = {
 }
 
 
+LIKE = 0.75  # how alike a name must be to be suggested
+
+
 def nearest(value: Any, choices: Collection[Any]) -> str:
     """The question "Did you mean ...?" with the choice closest to `value` in meaning or spelling, or an empty text."""
-    import difflib  # needed only for errors
-
-    names = {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
-    if (same := OTHER_NAMES.get(str(value).lower())) in names:
+    given, names = str(value).lower(), {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
+    if (same := OTHER_NAMES.get(given)) in names:
         return f"Did you mean {same!r}?"
-    given = str(value).lower()
+    numbers = set(re.findall(r"\d+", given))  # they make a difference: float64 is not meant by float16
+    names = {name: own for name, own in names.items() if numbers <= (of := set(re.findall(r"\d+", name))) or not of}
     parts = [name for name in names if min(len(given), len(name)) > 2 and (given in name or name in given)]
-    close = difflib.get_close_matches(given, names, n=1) or (parts if len(parts) == 1 else [])  # val for validation
-    return f"Did you mean {names[close[0]]!r}?" if close else ""
+    likeness, close = max(((_likeness(given, name), name) for name in names), default=(0.0, ""))
+    close = close if likeness >= LIKE else parts[0] if len(parts) == 1 else ""  # val for validation
+    return f"Did you mean {names[close]!r}?" if close else ""
+
+
+def _likeness(given: str, name: str) -> float:
+    """How alike two spellings are, from 0 to 1; a beginning is like the whole, and so are letters in another order."""
+    from difflib import SequenceMatcher  # needed only for errors
+
+    if sorted(given) == sorted(name):
+        return 1 - 1 / max(len(name), 4) * (given != name)
+    whole, beginning = (SequenceMatcher(None, given, end).ratio() for end in (name, name[: len(given) + 1]))
+    return max(whole, 0.9 * beginning + 0.1 * whole)
 
 
 def shown(value: Any, most: int = 200) -> str:
