@@ -47,6 +47,14 @@ def test_the_classifier_answers_with_the_one_class_as_others_do() -> None:
         ((BITS * 0 + 3,), "y_train has only the label 3"),
         ((BITS + 1,), r"y_train has no label 0, so the first of the net's 3 outputs .* np\.unique"),
         ((BITS * 2, X[:3], np.array([0, 1, 2])), "y_val has the label 1, which no training row has"),
+        (
+            (BITS * 3, X, np.arange(40) % 4),
+            "y_val has the labels 1, 2, which no training row has: the net cannot learn t",
+        ),
+        (
+            (BITS * 2, X, BITS * 2, X, np.arange(40) // 39),
+            "y_test has the label 1, which no training row has",
+        ),  # in 1 of 40
         ((BITS, None, None, X[:2], np.array([0, 1])), None),
         ((np.full(40, "cat"), X[:2], np.array(["cat", "dog"])), "y_train has only the label 'cat'"),
         ((np.where(BITS, "cat", "dog"), None, None, X[:2], np.array(["cat", "eel"])), "y_test has the label 'eel'"),

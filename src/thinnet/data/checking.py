@@ -103,7 +103,7 @@ def warn_of_one_hot(data: Any) -> None:
             "y_train has a one and zeros in each row, and the net learns them as values, with loss='mse'. If they are "
             "classes, give the number of each: y.argmax(axis=1). If they are values, write loss='mse'",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

@@ -20,7 +20,7 @@ from thinnet.nets import FullyConnectedNet
 from thinnet.targets import is_one_hot, seem_no_classes
 from thinnet.typing import AnyArray
 
-UNLIKELY = 1e-3  # the probability that no training row has a label by chance
+UNLIKELY = 1e-3  # the probability that no training row has a label by chance, as may be if there are few
 
 
 def fewest_rows(model: Any) -> int:
@@ -162,10 +162,12 @@ def warn_of_labels(net: FullyConnectedNet, data: Dataset) -> None:
         )
     for split in ("val", "test"):
         labels = data.labels(split) if data.num_rows(split) else data.y_train
-        chances = (1 - np.bincount(labels) / len(labels)) ** len(data.y_train)  # of not being in any training row
-        if (missing := ~seen[labels] & (chances[labels] < UNLIKELY)).any():
-            new = int(labels[missing][0])
-            _warn(f"y_{split} has the label {name.get(new, new)}, which no training row has: the net cannot learn it")
+        often = np.maximum(np.bincount(labels) / len(labels), 1 / net.num_classes)  # as an average one, if rarer
+        unlikely = (1 - often) ** len(data.y_train) < UNLIKELY
+        if missing := [int(label) for label in np.unique(labels) if not seen[label] and unlikely[label]]:
+            s, them = ("s", "them") if len(missing) > 1 else ("", "it")
+            new = shortened([data.class_names[label] for label in missing] if data.class_names else missing)
+            _warn(f"y_{split} has the label{s} {new}, which no training row has: the net cannot learn {them}")
 
 
 def _warn(text: str) -> None:
