@@ -71,9 +71,11 @@ def test_the_dropout_experiment_shows_that_dropout_helps(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert (tmp_path / "report.html").is_file()
-    table = done.stdout[done.stdout.index("dropout   train accuracy") :].splitlines()
+    table = done.stdout[done.stdout.index("dropout   training, last") :].splitlines()
     without, dropped = (float(line.split()[4]) for line in table[1:3])
-    gain, error = (float(word) for word in table[3].split()[6:9:2])
+    assert table[3] == "Last: after the last epoch. Test: of the weights that did best on the validation rows."
+    assert table[4].startswith("Dropout 0.5 against 0: validation accuracy after the last epoch +")
+    gain, error = (float(word) for word in table[4].split()[10:13:2])
     assert dropped > without
     assert gain == pytest.approx(dropped - without, abs=2e-3)
     assert gain > 3 * error

@@ -29,7 +29,7 @@ QUICK = Config(num_train=100, hidden_dims=(16, 8), epochs=3, batch_size=25)
 
 def start(folder: Path, **changes: Any) -> Path:
     config = Config(**{**vars(QUICK), "seed": 0, **changes})
-    runs.start(config, folder, lambda text: None, verbose=False, progress=False)
+    runs.start(config, folder, lambda text: None, compared=True, verbose=False, progress=False)
     return folder
 
 
@@ -201,7 +201,7 @@ def test_a_damaged_file_is_named(
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(tmp_path)]) == 2
-    assert "must be the folder of a run, or of several, got a folder without config.toml" in capsys.readouterr().err
+    assert "must be the folder of a run, or of several, got an empty folder" in capsys.readouterr().err
 
 
 def test_runs_are_found_in_folders_of_folders_each_once(four: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_an_experiment_without_validation_rows_is_decided_by_what_there_is(
     command = [*EXPERIMENT, "--data", str(tmp_path / "data.npz"), "--output", str(tmp_path / "out"), "--quiet"]
     assert cli.main(command) == 0
     out = capsys.readouterr().out
-    assert "Dropout 0.5 against 0: train accuracy " in out
+    assert "Dropout 0.5 against 0: training accuracy after the last epoch " in out
     assert out.endswith(f"\nPage:   {tmp_path / 'out' / 'report.html'}\n")  # even with --quiet: it is a result
 
 
@@ -144,7 +144,10 @@ def test_a_data_seed_that_draws_nothing_is_no_second_seed(tmp_path: Path) -> Non
     arrays = {"X_train": ROWS, "y_train": LABELS}
     on(tmp_path / "on", arrays, data_seed=1)
     start(tmp_path / "on" / "again", data=str(tmp_path / "on" / "data.npz"), num_train=0, data_seed=2)
-    assert "The run 'run' is the same as 'again'" in words(tmp_path)
+    text = words(tmp_path)
+    assert "The run 'run' is the same as 'again'" in text
+    assert "thinnet train --data" in text
+    assert "--data-seed" not in text  # which would be refused
 
 
 def test_a_repetition_that_is_not_finished_is_the_same_run_too(tmp_path: Path) -> None:

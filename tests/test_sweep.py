@@ -227,7 +227,7 @@ def test_without_validation_rows_the_grid_has_what_there_is(tmp_path: Path, caps
     assert cli.main(command) == 0
     _, row, legend, _ = capsys.readouterr().out.splitlines()
     assert row.endswith("*")
-    assert legend.startswith("Train accuracy after the last epoch")
+    assert legend.startswith("Training accuracy after the last epoch")
 
 
 def test_both_kinds_of_masks_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

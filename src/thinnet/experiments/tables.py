@@ -5,23 +5,24 @@ from collections.abc import Sequence
 from thinnet.report.groups import Group, compare, shown
 from thinnet.statistics import rounded
 
-METRICS = {
-    "last_train_accuracy": "train accuracy",
-    "last_val_accuracy": "validation accuracy",
-    "test_accuracy": "test accuracy",
+METRICS = {  # as columns and in sentences; a page of runs has the same columns
+    "last_train_accuracy": ("training, last", "training accuracy after the last epoch"),
+    "last_val_accuracy": ("validation, last", "validation accuracy after the last epoch"),
+    "test_accuracy": ("test", "test accuracy"),
 }
+LEGEND = "Last: after the last epoch. Test: of the weights that did best on the validation rows."
 COMPARED = ("last_val_accuracy", "test_accuracy", "last_train_accuracy")  # the first there is: data may lack rows
 
 
 def by_group(groups: Sequence[Group], field: str) -> str:
     """A line for each group: mean ± standard deviation; then each against the first, paired by seed."""
-    rows = [[field.replace("_", " "), *METRICS.values()]]
+    rows = [[field.replace("_", " "), *(column for column, _ in METRICS.values())]]
     for group in groups:
         found = [group.spread(metric) for metric in METRICS]
         rows.append([shown(getattr(group.config, field)), *(f"{cell}" if cell else "-" for cell in found)])
-    widths = [max(len(row[0]) for row in rows) + 3, *(len(name) + 4 for name in METRICS.values())]
+    widths = [max(map(len, column)) + 3 for column in zip(*rows, strict=True)]
     lines = ["".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
-    lines += [_against(group, groups[0], field) for group in groups[1:]]
+    lines += [LEGEND, *(_against(group, groups[0], field) for group in groups[1:])]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -31,7 +32,7 @@ def _against(group: Group, first: Group, field: str) -> str:
     for metric in COMPARED:
         difference = compare(group, first, metric)
         if difference is not None:
-            return f"{head} {METRICS[metric]} {difference}"
+            return f"{head} {METRICS[metric][1]} {difference}"
     return f"{head} nothing to compare yet"
 
 
@@ -47,5 +48,5 @@ def grid(groups: Sequence[Group], down: str, across: str) -> str:
         best = max((cell.mean for cell in found if cell), default=None)
         cells = [f"{rounded(c.mean):>8}{'*' if c.mean == best else ' '}" if c else "       - " for c in found]
         lines.append(f"{shown(row):<{len(head)}}" + "".join(cells))
-    lines.append(f"{METRICS[metric].capitalize()} after the last epoch; * marks the best of each line.")
+    lines.append(f"{METRICS[metric][1].capitalize()}; * marks the best of each line.")
     return "\n".join(line.rstrip() for line in lines)

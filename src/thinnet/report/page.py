@@ -9,7 +9,7 @@ from importlib import resources
 from types import ModuleType
 from typing import Any
 
-from thinnet.config import Config
+from thinnet.config import USES, Config
 from thinnet.errors import require
 from thinnet.report import charts, png, svg
 from thinnet.report.diagnostics import Diagnostics
@@ -155,7 +155,8 @@ def _command(group: Group) -> str:
     defaults = asdict(Config())
     words = ["thinnet", "train"]
     for name, value in asdict(group.config).items():
-        if value != defaults[name] or name == "seed":
+        ignored = name in USES and not USES[name].used(group.config)  # and would be refused
+        if name == "seed" or (value != defaults[name] and not ignored):
             values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
             words += [f"--{name.replace('_', '-')}", *values]
     return shlex.join(words)
