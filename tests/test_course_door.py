@@ -132,8 +132,8 @@ def test_activating_again_changes_the_dialect_and_adds_no_finder() -> None:
 
 
 def test_an_unknown_dialect_is_refused_with_the_nearest_known_one() -> None:
-    with pytest.raises(ArgumentError, match=r"dialect must be one of .*got 'cs231n-2019'. Did you mean"):
-        thinnet.course.activate("cs231n-2019")
+    with pytest.raises(ArgumentError, match=r"dialect must be one of .*got 'cs231-2021'. Did you mean 'cs231n-2021'"):
+        thinnet.course.activate("cs231-2021")
     with pytest.raises(ArgumentError, match=r"scaling must be one of 'inverted'.*got 'invert'"):
         thinnet.course.activate("nndl", scaling="invert")  # type: ignore[arg-type]
 

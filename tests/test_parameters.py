@@ -99,7 +99,8 @@ def test_an_array_may_be_assigned_from_a_view_of_itself(params: Parameters) -> N
         ("b1", np.zeros(3, complex), r"params\['b1'\] must be real numbers, got dtype complex128"),
         ("b1", ["a", "b", "c"], r"params\['b1'\] must be real numbers, got dtype <U1"),
         ("b1", None, r"params\['b1'\] must be real numbers, got dtype object"),
-        ("W22", np.zeros(3), r"params has no 'W22', only W1, b1, W2, b2\. Did you mean 'W2'\?"),
+        ("w2", np.zeros(3), r"params has no 'w2', only W1, b1, W2, b2\. Did you mean 'W2'\?"),
+        ("W22", np.zeros(3), r"params has no 'W22', only W1, b1, W2, b2\.$"),
         ("gamma1", np.ones(3), r"params has no 'gamma1', only W1, b1, W2, b2\.$"),
     ],
 )
