@@ -40,7 +40,7 @@ def test_an_unknown_option_is_refused_with_the_nearest(name: str) -> None:
         ("adam", "weight_decay", r" only the keys 'beta1', .* adam takes no weight_decay; adamw and lion do\."),
         ("adam", "decay_rate", r" only the keys .* adam takes no decay_rate; rmsprop does\."),
         ("adam", "bta2", r" got 'bta2'\. Did you mean 'beta2'\?"),
-        ("adam", "beta3", r" only the keys 'beta1', 'beta2', 'epsilon', got 'beta3'\."),
+        ("adam", "beta3", r" only the keys .* got 'beta3'\."),
     ],
 )
 def test_an_option_of_other_optimizers_is_said_to_be_theirs(name: str, option: str, text: str) -> None:
