@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from thinnet.check.compare import close
 from thinnet.check.probes.net_harness import C, D, NetHarness
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -37,6 +38,23 @@ def _changed(before: Mapping[Any, AnyArray], after: Mapping[Any, AnyArray]) -> s
     return {key for key, value in before.items() if not np.array_equal(value, after.get(key, ()))}
 
 
+def _wrong_step(before: Mapping[Any, AnyArray], after: Mapping[Any, AnyArray], grads: Mapping[Any, AnyArray]) -> str:
+    """What is wrong with the first step, if it is one of gradient descent in part, or lacks the learning rate."""
+    factors = dict[Any, float | None]()  # the multiple of its gradient by which each parameter changes, if any
+    for key in before:
+        if key in grads and key in after and grads[key].size == before[key].size == after[key].size:
+            g, moved = np.ravel(grads[key]), np.ravel(after[key]) - np.ravel(before[key])
+            factor = float(moved @ g / (g @ g or 1))
+            factors[key] = round(factor, 6) if close(moved, factor * g) else None
+    wrong = {key: factor for key, factor in factors.items() if factor != -RATE}
+    by_another_rule = len(wrong) == len(factors) and len({*wrong.values()}) == 1
+    if not wrong or (by_another_rule and -1 not in wrong.values()):
+        return ""
+    times = {key: "no multiple of" if factor is None else f"{factor:g} times" for key, factor in wrong.items()}
+    told = " and ".join(f"{key} by {factor} its gradient" for key, factor in times.items())
+    return f"in the first step, train changes {told}, expected {-RATE:g} times"
+
+
 def check_training(harness: NetHarness, train_name: str) -> None:
     """Training on easily separable data must lower the loss."""
     net, (X, y) = harness.fresh((), {}), harness.data(ROWS)
@@ -48,13 +66,18 @@ def check_training(harness: NetHarness, train_name: str) -> None:
     before, start, loss = parameters(), harness.loss(net, X, y)[0], net.loss
     batches = list[tuple[FloatArray, AnyArray]]()
     passed = list[dict[Any, AnyArray]]()  # the parameters in each call of loss, and at the end
+    first: dict[Any, AnyArray] = {}  # the gradients of the first call
 
     def noted(X: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         if y is not None:  # not for predictions
             with contextlib.suppress(Exception):  # what is not a batch of numbers is not judged
                 batches.append((np.array(X, np.float64), np.array(y)))
                 passed.append(parameters())
-        return loss(X, *(() if y is None else (y,)), *args, **kwargs)
+        result = loss(X, *(() if y is None else (y,)), *args, **kwargs)
+        if len(passed) == 1 and not first and isinstance(result, tuple):
+            with contextlib.suppress(Exception):
+                first.update({key: np.array(value, np.float64) for key, value in result[1].items()})
+        return result
 
     net.loss = noted
     harness.subject.call(train_name, net, X, y)
@@ -69,6 +92,8 @@ def check_training(harness: NetHarness, train_name: str) -> None:
         harness.subject.report("wrong-update", f"{message}: no parameter changes")
     elif kept:
         harness.subject.report("wrong-update", f"{message}, but leave {' and '.join(kept)} as before")
+    elif told := _wrong_step(passed[0], passed[1], first):
+        harness.subject.report("wrong-update", told)
     elif not end < 0.9 * start:
         moves = sum(bool(_changed(*pair)) for pair in itertools.pairwise(passed))
         seldom = f": the parameters change in only {moves} of them" if 0 < moves < STEPS // 2 else ""
