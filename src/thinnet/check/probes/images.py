@@ -213,7 +213,7 @@ def _pools(subject: Subject) -> Iterator[tuple[tuple[int, int], tuple[int, int],
 def check_max_pool_forward(subject: Subject) -> None:
     """The maximum of each window."""
     for shape, size, stride in _pools(subject):
-        x = subject.rng.normal(size=(2, 3, *shape))
+        x = subject.rng.normal(size=(7, 3, *shape))
         out, _ = subject.pair(POOL, x, _param(size, stride))
         right = max_pool_forward(x, **_param(size, stride))[0]
         P, Q = right.shape[2:]
@@ -238,7 +238,7 @@ def check_max_pool_forward(subject: Subject) -> None:
 def check_max_pool_backward(subject: Subject) -> None:
     """dout at the maximum of each window; then several equal maxima; then overlapping windows, as a note."""
     for shape, size, stride in _pools(subject):
-        arguments: dict[str, Any] = {"x": subject.rng.normal(size=(2, 3, *shape)), "param": _param(size, stride)}
+        arguments: dict[str, Any] = {"x": subject.rng.normal(size=(7, 3, *shape)), "param": _param(size, stride)}
         out, dout, expected = right_results(subject, arguments)
         everywhere = np.broadcast_to(dout[..., None, None], (*dout.shape, *size))
         x, dx = arguments["x"], expected["dx"]
@@ -250,14 +250,14 @@ def check_max_pool_backward(subject: Subject) -> None:
         check_gradients(subject, arguments, out, dout, expected, {"dx": known})
     if not subject.findings:
         _ties(subject)
-        arguments = {"x": subject.rng.normal(size=(2, 3, 5, 6)), "param": _param((3, 2), 1)}
+        arguments = {"x": subject.rng.normal(size=(7, 3, 5, 6)), "param": _param((3, 2), 1)}
         _remark(subject, "windows-not-added", "with windows that overlap", arguments)
 
 
 def _ties(subject: Subject) -> None:
     """Any of several equal maxima may get the gradient, or all may share it; if each gets all of it, that is a note."""
     shape, size, stride = POOLS[0]
-    x = subject.rng.integers(0, 2, size=(2, 3, *shape)).astype(float)
+    x = subject.rng.integers(0, 2, size=(7, 3, *shape)).astype(float)
     param = _param(size, stride)
     out, cache = subject.pair(POOL, x, param)
     if not agrees(out, max_pool_forward(x, **param)[0]):

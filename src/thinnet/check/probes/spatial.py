@@ -22,7 +22,7 @@ from thinnet.layers.spatial_norm import images, pixels
 from thinnet.typing import AnyArray, FloatArray
 
 OF_ROWS = [name for name in LAYERS if name.startswith(("batchnorm", "layernorm"))]
-BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (2, 6, 2, 5), 3
+BATCH_SHAPE, GROUP_SHAPE, GROUPS = (3, 5, 2, 4), (4, 6, 2, 5), 3
 # The wrong axes that statistics may be taken over: of (N, C, H, W) images, and of (N, G, C / G, H, W) groups.
 OVER: dict[Axes, str] = {(0,): "over the examples only", (2, 3): "over each channel of each example"}
 OVER |= {(1,): "over the channels only", (1, 2, 3): "over each whole example", (0, 1, 2, 3): "over everything"}
