@@ -14,7 +14,7 @@ from test_check import check, check_net, ids
 from thinnet.check import VERDICTS, Report, check_path
 from thinnet.check.findings import finding
 
-LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\) / (?P=keep)(?=[;,.])")
+LINE = re.compile(r"mask = \(np\.random\.rand\(\*x\.shape\) < (?P<keep>.+?)\)\.astype\(x\.dtype\) / (?P=keep)(?=[;,.])")
 WHOLE = [row for row in dropouts.DROPOUT_FAULTS if LINE.search(VERDICTS[row[0]].mend)]
 TRAINING = re.compile(r'(    if mode == "train":\n).*(    else:\n).*?\n', re.DOTALL)
 
@@ -32,9 +32,15 @@ def test_a_mask_drawn_as_the_mend_says_is_right(verdict: str, changes: dict[str,
     mended = TRAINING.sub(
         lambda match: f"{match[1]}        {line[0]}\n        out = x * mask\n{match[2]}        out = x\n", text
     )
-    mended = re.sub(r"    if dropout_param.*?    return dout.*$", f"    {dropouts.BACK}\n", mended, flags=re.DOTALL)
+    mended = re.sub(
+        r"    if dropout_param.*?    return dout.*$",
+        f"    {dropouts.BACK} if dropout_param['mode'] == 'train' else dout\n",
+        mended,
+        flags=re.DOTALL,
+    )
+    mended = mended.replace("out = out.astype(x.dtype, copy=False)", "pass")
     assert mended != text
-    assert not check(mended, means).faults
+    assert not check(mended, means).verdicts
 
 
 SWAPPED: list[tuple[dict[str, str], str, str]] = [
@@ -56,7 +62,7 @@ def test_with_p_swapped_the_numbers_for_the_scale_are_those_of_the_fix(
     numbers = [share if verdict == "classic-scaling" else 1 / share for share in keep]
     assert told.format(" and ".join(f"{one:.4g}" for one in numbers)) in found[verdict].evidence
     if verdict != "classic-scaling":
-        assert f"< {dropouts.KEEP[means]}) / {dropouts.KEEP[means]}; then" in found[verdict].mend
+        assert f"< {dropouts.KEEP[means]}).astype(x.dtype) / {dropouts.KEEP[means]}; then" in found[verdict].mend
 
 
 # The verdict, a line of the net, the fault planted there, the fix that is reported, and the line after that fix.

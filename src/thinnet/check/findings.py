@@ -61,9 +61,10 @@ def finding(
     mend = (special or (in_net and known.mend_in_net) or known.mend).replace("keep_prob", keep)
     if not re.search(r"\bline \d", evidence):
         mend = mend.replace("the line shown", "the line where it stops")
-    if known.formula and formula and not in_net:
+    if known.formula and formula and not (in_net or special):
         mend += f" Written out: {formula}"
-    return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, known.error_rate)
+    rate = None if known.certain and re.search(known.certain, evidence) else known.error_rate
+    return Finding(verdict, severity or known.severity, known.cause, evidence, mend, example, rate)
 
 
 @dataclass

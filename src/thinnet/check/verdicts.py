@@ -22,7 +22,8 @@ FORMULAS: dict[str, str] = read_table("formulas.toml")  # by function name
 class Verdict:
     """One way in which layer code can be wrong, or worth a note.
 
-    If it depends on random draws, right implementations get it with a probability below `error_rate`.
+    If it depends on random draws, right implementations get it with a probability below `error_rate`; evidence that
+    matches the pattern `certain` does not depend on them.
     """
 
     name: str
@@ -30,8 +31,9 @@ class Verdict:
     mend: str
     severity: Severity = "fault"
     error_rate: float | None = None
+    certain: str = ""
     mend_in_net: str = ""
-    formula: bool = False  # whether the function's formula follows the fix
+    formula: bool = False  # whether the function's formula follows `mend`
     where: Sequence[tuple[str, str]] = ()  # patterns for the evidence, each with its fix
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from thinnet.check.compare import Alternative, difference
+from thinnet.check.compare import Alternative, close, difference
 from thinnet.check.probes.layers import agrees
 from thinnet.check.subject import Subject
 from thinnet.gradient_check import eval_numerical_gradient
@@ -132,8 +132,11 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
     wrong = difference("the loss", number, loss, values)
     if wrong and subject.is_half_precision("the loss", number, loss):
         return False
+    array, _ = subject.attempt(subject.plain_array, name, gradient, "dx")
     if wrong:
-        subject.report(wrong.of_output, wrong.message)
+        alike = loss and array is not None and array.shape == x.shape and close(array, dx * float(number) / loss)
+        message = wrong.message.replace("the loss is", "the loss and dx are", 1) if alike else wrong.message
+        subject.report(wrong.of_output, message)
     array = subject.plain_array(name, gradient, "dx")
     averaged = (dx / classes, "gradient-scaled", f"is divided by the {classes} classes as well as by the {N} rows")
     bad = difference("dx", array, dx, (averaged, *known), batch=N)

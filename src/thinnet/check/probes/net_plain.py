@@ -13,6 +13,7 @@ from thinnet.check.probes.net_calls import mode_at_test
 from thinnet.check.probes.net_gradients import compare_gradients
 from thinnet.check.probes.net_harness import HIDDEN, C, D, NetHarness, Options, Shape
 from thinnet.check.subject import Subject
+from thinnet.checks import listed
 from thinnet.typing import FloatArray
 
 UNITS = (60, 50)  # with large_options, enough weights to estimate their standard deviation within a tenth
@@ -136,17 +137,23 @@ def check_examples_alone(harness: NetHarness, net: Any) -> bool:
 def check_initial_values(harness: NetHarness) -> None:
     """Weights must have the given standard deviation, biases and shifts be 0, scales 1; all in float64."""
     name = next((name for name in ("weight_scale", "std") if name in harness.arguments), "")
-    wrong: list[str] = []
     for options in ({}, *harness.normalizations):
         for scale in (0.01, 0.3) if name else (0.0,):
             given = {**harness.large_options, **({name: scale} if name else {}), **options}
             net, _ = harness.subject.attempt(harness.fresh, UNITS, given)
+            wrong: dict[tuple[str, str], dict[str, str]] = {}  # by how it is told: the parameters, each with its value
             for key, value in net.params.items() if net is not None else ():
-                wrong += _wrong_initial_value(harness, key, np.asarray(value, dtype=float), name, scale)
-        if wrong:
-            harness.tell_of(options)
-            harness.subject.report("initial-values", "; ".join(list(dict.fromkeys(wrong))[:3]))
-            return
+                got, *words = _initial_value(harness, key, np.asarray(value, dtype=float), scale)
+                if got:
+                    wrong.setdefault((words[0], words[1]), {})[str(key)] = got
+            told = [
+                f"{listed(own)} start{'s' * (len(own) == 1)} {what} {listed(dict.fromkeys(own.values()))}, {expected}"
+                for (what, expected), own in wrong.items()
+            ]
+            if told:
+                harness.tell_of({**options, **({name: scale} if "deviation" in "".join(told) else {})})
+                harness.subject.report("initial-values", "; ".join(told))
+                return
     for key, value in harness.fresh(HIDDEN, {}).params.items():
         if isinstance(value, np.ndarray) and value.dtype != np.float64:
             asked = ", although dtype=float64 is given" if "dtype" in harness.arguments else ""
@@ -155,16 +162,14 @@ def check_initial_values(harness: NetHarness) -> None:
             return
 
 
-def _wrong_initial_value(harness: NetHarness, key: Any, value: FloatArray, name: str, scale: float) -> list[str]:
-    """A message if a parameter has a wrong initial value; a `scale` of 0 stands for any."""
+def _initial_value(harness: NetHarness, key: Any, value: FloatArray, scale: float) -> tuple[str, str, str]:
+    """A parameter's initial value, or nothing if it is right, and the words around it; a `scale` of 0 is any."""
     kind = harness.role(key)[0]
     if kind in CONSTANTS and np.abs(value - CONSTANTS[kind]).max(initial=0) > NOISE:
         initial = f"{value.min():.3g} to {value.max():.3g}" if np.ptp(value) else f"{value.flat[0]:.3g}"
-        return [f"{key} starts at {initial}, expected {CONSTANTS[kind]:g}"]
+        return initial, "at", f"expected {CONSTANTS[kind]:g}"
     if kind == "W" and scale and abs(value.std() / scale - 1) > 0.2:
-        started = f"{key} starts with a standard deviation of {value.std():.3g}"
-        return [f"with {name}={scale:g}, {started}, expected {scale:g}"]
+        return f"{value.std():.3g}", "with a standard deviation of", f"expected {scale:g}"
     if kind == "W" and abs(value.mean()) > OFF_CENTER * value.std() > 0:
-        started = f"{key} starts with a mean of {value.mean():.3g}"
-        return [f"{started}, expected one near 0 (its standard deviation is {value.std():.3g})"]
-    return []
+        return f"{value.mean():.3g}", "with a mean of", "expected one near 0"
+    return "", "", ""
