@@ -264,6 +264,23 @@ def test_a_page_in_a_folder_that_is_not_there_is_refused_and_nothing_is_written(
         assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_page_replaces_its_older_self_and_no_other_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, layers = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS}), tmp_path / "layers.py"
+    layers.write_text("def relu_forward(x):\n    return x * (x > 0), x\n")
+    of_runs, of_check, other = (tmp_path / f"{name}.html" for name in ("runs", "check", "other"))
+    other.write_text("<p>mine</p>")
+    commands = {"output": ["report", str(run), "--output"], "html": ["check", str(layers), "--html"]}
+    written = {"output": of_runs, "html": of_check}
+    for option in (*commands, *commands):  # twice: each replaces its own
+        assert cli.main([*commands[option], str(written[option])]) == 0
+    for option, page in [(one, page) for one in commands for page in (of_runs, of_check, other)]:
+        before = page.read_bytes()
+        if page != written[option]:
+            assert cli.main([*commands[option], str(page)]) == 2
+            assert f"error: --{option} must be a new file or an older page of thinnet " in capsys.readouterr().err
+            assert page.read_bytes() == before
+
+
 def test_figures_in_the_place_of_a_file_are_refused_and_no_page_is_written(tmp_path: Path) -> None:
     run = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS})
     (tmp_path / "figures").write_text("a file")

@@ -12,7 +12,7 @@ from thinnet.check.report import Report
 from thinnet.check.writers import gradescope, html, junit, text
 from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
-from thinnet.storage.files import write_atomically
+from thinnet.storage.files import check_page, write_atomically
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,6 +25,8 @@ def run(options: argparse.Namespace) -> int:
     for path in paths:
         if not path.absolute().parent.is_dir():
             raise ArgumentError(f"the folder for {str(path)!r} must exist. Create it first.")
+    if options.html is not None:
+        check_page("--html", options.html, "thinnet check")
     points = dict(options.points)
     try:
         check_names("--points", points)

@@ -10,7 +10,7 @@ from thinnet.report.figures import save_figures
 from thinnet.report.folder import find_runs
 from thinnet.report.groups import group_runs
 from thinnet.report.page import page
-from thinnet.storage.files import check_place, make_folder, write_atomically
+from thinnet.storage.files import check_page, check_place, make_folder, write_atomically
 from thinnet.typing import AnyPath
 
 
@@ -33,7 +33,7 @@ def write_report(
     Raises:
         CheckpointError: if there is no run, or its files are damaged.
         MissingExtraError: if Jinja is not installed, or SciPy, which is needed to compare groups of several runs.
-        OSError: if the page cannot be written; then nothing is.
+        OSError: if the page cannot be written, or would replace a file that is no such page; then nothing is written.
     """
     groups = group_runs(find_runs(folders))
     shown = details(groups)
@@ -63,4 +63,5 @@ def _page_at(output: Path) -> Path:
             f"write {name}."
         )
     check_place(file)
+    check_page("output", file, "thinnet report")
     return file

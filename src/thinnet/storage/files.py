@@ -53,6 +53,21 @@ def check_place(path: Path) -> None:
         raise FileNotFoundError(f"{path} must be a file in a folder that exists. {where}")
 
 
+def check_page(name: str, path: Path, command: str) -> None:
+    """Raise FileExistsError if there is a file at `path`, unless it is an older page of this command.
+
+    Its pages say so in their first lines: ``<meta name="generator" content="thinnet report">``.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with open(path, "rb") as file:
+        if f'<meta name="generator" content="{command}">'.encode() not in file.read(1000):
+            came = f"{path}, which would be lost"
+            raise FileExistsError(
+                f"{name} must be a new file or an older page of {command}, got {came}. Name another file."
+            )
+
+
 def make_folder(folder: Path) -> None:
     """Create a folder for many files, and missing folders above it; OSError if a file is in the way."""
     try:
