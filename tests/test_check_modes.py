@@ -69,3 +69,40 @@ def test_another_text_for_the_mode_that_changes_nothing_is_not_told() -> None:
     assert check(text).ok
     report = check(swapped(text, "batchnorm_forward", "x.mean(axis=0)", "x.sum(axis=0)"))
     assert "misspelled-mode" not in report.verdicts
+
+
+DROPOUT_CLASS = """\
+import numpy as np
+
+
+class Dropout:
+    def __init__(self, p=0.5INIT):
+        self.p, self.mode = p, OWN
+
+    def forward(self, xGIVEN):
+        self.mask = (np.random.rand(*x.shape) < 1 - self.p) / (1 - self.p) if MODE == "train" else 1
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+"""
+FORMS = [  # of the mode: what the constructor takes, what it keeps, what forward takes, and what forward compares
+    (', mode="train"', "mode", "", "self.mode"),
+    ("", '"train"', "", "self.mode"),
+    ("", "None", ', mode="train"', "mode"),
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_class_that_does_not_know_its_own_default_mode_is_told(form: tuple[str, str, str, str]) -> None:
+    text = DROPOUT_CLASS
+    for name, own in zip(("INIT", "OWN", "GIVEN", "MODE"), form, strict=True):
+        text = text.replace(name, own)
+    assert check(text).ok
+    assert check(text.replace('"train"', '"Train"')).ok  # its own word for it
+    report = check(text.replace('== "train"', '== "Train"'))
+    assert report.faults == {"misspelled-mode"}, str(report)
+    assert "it has 'Train' where the mode is 'train'" in str(report)
+    assert [one.mend for name, one in report if name == "Dropout.backward"] == [
+        "Fix forward first; then this is checked too."
+    ]

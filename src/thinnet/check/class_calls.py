@@ -11,6 +11,7 @@ import numpy as np
 from thinnet.check.location import is_misspelled, location, said
 from thinnet.check.modes import strings
 from thinnet.check.subject import NOT_WRITTEN, UNKNOWN, CannotCall, parameters, signature, signature_mismatch
+from thinnet.checks import kind_of
 
 MODE_ARGUMENTS = re.compile(r"train|mode|phase|infer|^is_?test|^test|^eval|flg$|flag$", re.IGNORECASE)
 MODE_ATTRIBUTES = ("train_mode", "training", "is_training", "is_train", "train", "mode", "eval_mode", "test", "testing")
@@ -206,7 +207,7 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         found = found_in(vars(layer), left)
         return None if found is UNKNOWN else np.array(found)
     if not isinstance(result, (*ARRAYS, int, float, tuple, list)):
-        raise CannotCall(f"{method.__qualname__} returns a {type(result).__name__} instead of an array")
+        raise CannotCall(f"{method.__qualname__} returns {kind_of(result)} instead of an array")
     return result
 
 
@@ -222,6 +223,8 @@ def mode_value(name: str, training: bool, function: Any, usual: Any = None) -> b
     """The value of an argument or attribute of this name that selects a mode, in the code's own words."""
     if isinstance(usual, bool) or name not in ("mode", "phase"):
         return training if not re.search("test|eval|infer", name, re.IGNORECASE) else not training
-    said = [*strings(getattr(getattr(function, "__code__", None), "co_consts", ()))]
     words = TRAINING if training else TEST
+    if str(usual).lower() in words:  # else a slip such as 'Train', where the default is 'train', would go unnoticed
+        return str(usual)
+    said = [*strings(getattr(getattr(function, "__code__", None), "co_consts", ()))]
     return next((one for word in words for one in said if one.lower() == word), words[0])

@@ -14,12 +14,12 @@ WORDS = {  # common substitutes
 }
 
 
-def with_modes(owner: Any) -> tuple[Any, str]:
-    """A function, or a class with a method ``loss``, in which strings that seem to mean 'train' or 'test' are replaced.
+def with_modes(owner: Any, method: str = "loss") -> tuple[Any, str]:
+    """A function, or a class with this method, in which strings that seem to mean 'train' or 'test' are replaced.
 
     Also a description of these strings, with their lines; "" if there are none.
     """
-    function = inspect.getattr_static(owner, "loss", None) if isinstance(owner, type) else owner
+    function = inspect.getattr_static(owner, method, None) if isinstance(owner, type) else owner
     texts = _texts(function.__code__.co_consts) if isinstance(function, FunctionType) else {}
     if not texts:
         return owner, ""
@@ -29,7 +29,7 @@ def with_modes(owner: Any) -> tuple[Any, str]:
     told = "; ".join(
         f"it has {text!r} where the mode is {mode!r}{_line(function, text)}" for text, mode in texts.items()
     )
-    return type(owner.__name__, (owner,), {"loss": other}) if isinstance(owner, type) else other, told
+    return type(owner.__name__, (owner,), {method: other}) if isinstance(owner, type) else other, told
 
 
 def _texts(constants: Any) -> dict[str, str]:

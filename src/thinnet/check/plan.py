@@ -81,9 +81,10 @@ def is_known(name: str) -> bool:
 def check_subject(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
     """Check one function of a namespace; ``"Name.forward"`` and ``"Name.backward"`` stand for a class's methods."""
     subject = _checked(name, namespace, convention)
-    changed, told = with_modes(namespace.get(name)) if subject.has_fault else (None, "")
+    owner, _, method = name.partition(".")
+    changed, told = with_modes(namespace.get(owner), method or "loss") if subject.has_fault else (None, "")
     if told:
-        again = _checked(name, {**namespace, name: changed}, convention)
+        again = _checked(name, {**namespace, owner: changed}, convention)
         before, after = ([f for f in one.findings if f.severity == "fault"] for one in (subject, again))
         gone = [f.evidence for f in before if f.verdict not in {other.verdict for other in after}]
         if gone and {f.verdict for f in after} <= {f.verdict for f in before}:
