@@ -28,9 +28,9 @@ def told(report: Report) -> str:
         ("loss += 0.5 * self.reg", "loss = 0.5 * self.reg", "wrong-output: the loss is zero", "Do not overwrite"),
         (SCORES, SCORES.replace("scores\n", "scores, {}\n"), "wrong-return: loss(X) must return the scores alone, got 2", "write return scores"),
         (SCORES, "        y = np.zeros(len(X), int) if y is None else y\n", "loss(X), without y, goes on to the loss", "if y is None: return scores"),
-        (RETURN, "        return grads\n", "must return two values, got dict", "End with return loss, grads"),
+        (RETURN, "        return grads\n", "must return two values, got a dict", "End with return loss, grads"),
         (RETURN, "        return loss, list(grads.values())\n", "must return a number and a dict", "End with return loss, grads"),
-        (RETURN, "        return grads, loss\n", "the loss must be an array of numbers, got dict", "End with return loss, grads"),
+        (RETURN, "        return grads, loss\n", "the loss must be an array of numbers, got a dict", "End with return loss, grads"),
         ("self.bn_params[i - 1])\n            h, re", "self.bn_params[i])\n            h, re", "crashed: with normalization='batchnorm', IndexError", "self.bn_params[i - 1]"),
         ("self.normalization and i < self.num_layers - 1", "self.normalization", "the gradients of gamma3, beta3 are missing; params need not have gamma3 and beta3", "for the hidden layers only"),
         ("(dims[i], dims[i + 1])\n", "(dims[i], dims[i + 1] if i < 2 else num_classes)\n", "wrong-return: with hidden_dims=[6, 7, 8], params['W3'] has shape (7, 4), expected (7, 8); with [7, 9] it is right", "dims = [input_dim] + hidden_dims"),
@@ -84,6 +84,18 @@ def test_a_slip_in_dropout_that_a_net_writes_out_is_told(changes: dict[str, str]
     text = told(check(swap(check_written_out.NET, changes), DIALECT))
     assert evidence in text
     assert mend in text
+
+
+@pytest.mark.parametrize(
+    ("mean", "var", "told"),
+    [(0.1, 0.1, "0.9 and 0.9"), (0.1, 0.9, "0.9 and 0.1"), (0.9, 0.1, "0.1 and 0.9"), (0.99, 0.99, ""), (0.5, 0.5, "")],
+)
+def test_a_momentum_that_a_net_writes_out_is_told_if_it_is_swapped(mean: float, var: float, told: str) -> None:
+    right = "(0.9 * rm + 0.1 * mu, 0.9 * rv + 0.1 * var)"
+    moved = f"({mean} * rm + {1 - mean:.2g} * mu, {var} * rv + {1 - var:.2g} * var)"
+    report = check(swap(check_written_out.NET, {right: moved}), DIALECT)
+    assert report.faults == ({"running-momentum-swapped"} if told else set()), str(report)
+    assert told in " ".join(str(report).split())
 
 
 def test_a_convolutional_net_that_writes_out_its_layers_is_right() -> None:

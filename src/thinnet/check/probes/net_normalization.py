@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from thinnet.check.call_recorder import Call
+from thinnet.check.classes import EPS
+from thinnet.check.compare import close
 from thinnet.check.probes.net_calls import forwards, shared_param
 from thinnet.check.probes.net_gradients import check_gradients
 from thinnet.check.probes.net_harness import C, NetHarness, Options
@@ -19,6 +21,8 @@ ROWS, UNITS = 40, (8, 8)  # equal sizes, so that layers that share statistics do
 STEPS = (60, 340)  # momentum 0.9 has forgotten its start after the first of them, momentum 0.99 after both
 SAME = 1e-6  # of the loss
 BY_FORMULA = 1e-3  # of the loss: wide enough for any usual epsilon
+# How far a step moves running mean and variance if the usual momentum is the weight of the new ones, for some of them.
+SWAPPED, NEARLY = ((0.9, 0.9), (0.9, 0.1), (0.1, 0.9)), 0.01
 NEAR = 0.05  # of the loss: more than the effect of the variance's bias correction
 
 
@@ -72,14 +76,14 @@ def _of_its_kind(harness: NetHarness, net: Any, by_example: bool) -> bool:
 def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> bool:
     """Whether the training loss is that of affine, normalization, ReLU, as far as the parameters' names tell."""
     X, y = harness.data()
-    gammas, betas = ([harness.parameter(net, kind, i) for i in (1, 2)] for kind in ("gamma", "beta"))
-    if any(value is None for value in (*gammas, *betas)):
+    known = _scales_and_shifts(harness, net)
+    if not known:
         return True
 
     def of_order(relu_first: bool) -> float:
         def activate(h: FloatArray, i: int) -> FloatArray:
             h = np.maximum(h, 0) if relu_first else h
-            gamma, beta = (np.asarray(values[i - 1]).ravel() for values in (gammas, betas))
+            gamma, beta = known[i - 1]
             h = gamma * normalized(h, 1 if by_example else 0) + beta
             return h if relu_first else np.maximum(h, 0)
 
@@ -94,6 +98,13 @@ def _in_order(harness: NetHarness, net: Any, loss: float, by_example: bool) -> b
         as_other = ": the scores are normalized too"
     harness.subject.report("wrong-output", message + as_other)
     return False
+
+
+def _scales_and_shifts(harness: NetHarness, net: Any) -> list[tuple[FloatArray, FloatArray]]:
+    """Gamma and beta of each hidden layer; none if their names do not tell."""
+    found = [[harness.parameter(net, kind, i) for kind in ("gamma", "beta")] for i in (1, 2)]
+    pairs = [(gamma.ravel(), beta.ravel()) for gamma, beta in found if gamma is not None and beta is not None]
+    return pairs if len(pairs) == len(found) else []
 
 
 def _parameters(harness: NetHarness, net: Any) -> bool:
@@ -117,6 +128,7 @@ def _running(harness: NetHarness, options: Options) -> None:
             passes = [*passes[:2], harness.recorder.calls]
         test = softmax_loss(np.asarray(harness.scores(net, X), dtype=float), y)[0]
         if abs(test - trained) <= NEAR * abs(trained):
+            _check_momentum(harness, net, X)
             return
         message = f"after {count} steps with one batch, its loss is {trained:.4g} in training but {test:.4g} at test"
         shared = shared_param(passes[0])
@@ -128,6 +140,36 @@ def _running(harness: NetHarness, options: Options) -> None:
         if shared or lost:
             return
     harness.subject.report("running-statistics-wrong", message)
+
+
+def _check_momentum(harness: NetHarness, net: Any, X: FloatArray) -> None:
+    """A step with another batch must move the running statistics of this one by a tenth, not by nine tenths."""
+    known, layers, other = _scales_and_shifts(harness, net), harness.layers_of(net), 4 * X + 2
+    if not known:
+        return
+    batches: list[list[tuple[FloatArray, FloatArray]]] = []  # for each batch, mean and variance of each layer
+
+    def training(h: FloatArray, i: int) -> FloatArray:
+        batches[-1].append((h.mean(axis=0), h.var(axis=0)))
+        return np.asarray(np.maximum(known[i - 1][0] * normalized(h, 0) + known[i - 1][1], 0))
+
+    def moved(of_mean: float, of_var: float) -> FloatArray:
+        def activate(h: FloatArray, i: int) -> FloatArray:
+            (old_mean, old_var), (new_mean, new_var) = (stats[i - 1] for stats in batches)
+            mean, var = old_mean + of_mean * (new_mean - old_mean), old_var + of_var * (new_var - old_var)
+            return np.asarray(np.maximum(known[i - 1][0] * (h - mean) / np.sqrt(var + EPS) + known[i - 1][1], 0))
+
+        return scores_of(X, layers, activate)
+
+    for rows in (X, other):
+        batches.append([])
+        scores_of(rows, layers, training)
+    harness.loss(net, other, harness.data(len(X))[1])
+    scores = np.asarray(harness.scores(net, X), dtype=float)
+    for shares in SWAPPED:
+        if close(scores, moved(*shares), NEARLY):
+            how = f"running mean and variance by {shares[0]} and {shares[1]} of the difference, expected 0.1 for both"
+            harness.subject.report("running-momentum-swapped", f"a step with another batch moves the {how}")
 
 
 def _lost(first: Sequence[Call], second: Sequence[Call], when: str) -> str:
