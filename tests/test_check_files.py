@@ -356,10 +356,14 @@ def test_what_is_expected_and_absent_is_a_fault(tmp_path: Path) -> None:
     assert check_path(write(tmp_path, "empty.py", ""), expected=["adam"]).faults == {"function-missing"}
 
 
+SOLVER = "class Solver:\n    def train(self):\n        pass\n"
+
+
 def test_what_cannot_be_checked_is_refused(tmp_path: Path) -> None:
     for path, told in (
         (tmp_path / "none.py", "must exist"),
-        (write(tmp_path, "empty.py", "x = 1"), "must define something to check"),
+        (write(tmp_path, "empty.py", "x = 1"), "must define something to check .* got none of them"),
+        (write(tmp_path, "solver.py", SOLVER), "got only 'Solver'. How a Solver trains is not checked: add the files"),
         (
             write(tmp_path, "broken.py", "def f(:"),
             "What cannot be read: SyntaxError: invalid syntax in broken.py, line 1",

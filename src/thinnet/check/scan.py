@@ -14,6 +14,7 @@ from thinnet.check.dropout_functions import DROPOUT_FUNCTIONS
 from thinnet.check.frameworks import not_numpy
 from thinnet.check.p_convention import PConvention
 from thinnet.check.plan import NONE_OF_THESE, is_known, subjects_of
+from thinnet.checks import shortened
 from thinnet.errors import ArgumentError, MissingExtraError
 from thinnet.old_python import only_python_3
 
@@ -22,6 +23,10 @@ PACKAGE_NAMES = {"cs231n", "nndl", "utils", "classifiers", "lib", "src"}
 WHOLE_NET = (
     "it computes a whole net and its dropout in one function, so there is no layer whose input and output could "
     "be compared; put the dropout into a function dropout_layer(X, p) to have it checked"
+)
+SOLVER = (
+    "How a Solver trains is not checked: add the files of the net, the layers and the optimizers that it trains with "
+    "(fc_net.py, layers.py, optim.py), and check the folder."
 )
 
 
@@ -61,10 +66,13 @@ def scan(target: Path) -> list[Source]:
     sources = [source for source in found if source.subjects]
     if not sources:
         unread = "".join(f" What cannot be read: {source.problem}." for source in found if source.problem)
+        defined = [name for source in found for name in source.lines if "." not in name]
+        trains = f" {SOLVER}" if "Solver" in defined else ""
         raise ArgumentError(
             f"{target} must define something to check (dropout_forward, affine_forward, FullyConnectedNet or the "
-            "like), got none of them. The functions must have the courses' names; a class must be called Dropout, "
-            f"ReLU, Affine or the like, with forward and backward.{unread}"
+            f"like), got {f'only {shortened(defined, 3)}' if defined else 'none of them'}.{trains} The functions must "
+            "have the courses' names; a class must be called Dropout, ReLU, Affine or the like, with forward and "
+            f"backward.{unread}"
         )
     for source in sources:  # when all of them are parsed
         source.convention = _said(source, trees)
