@@ -205,10 +205,10 @@ KEPT = "            self.params[k] = v.astype(dtype)"  # the last line of the ne
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("return loss, grads", "return {}, grads", "the loss must be an array of numbers, got dict"),
+        ("return loss, grads", "return {}, grads", "the loss must be an array of numbers, got a dict"),
         ("return loss, grads", "return loss, dict(grads, W1=None)", "the gradient of W1 must be an array of numbers"),
         ("return scores", "return 3", "the scores of loss(X) has shape (), expected (6, 4)"),
-        (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got str"),
+        (KEPT, "self.params['W1'] = 'a'", "params['W1'] must be an array of numbers, got a str"),
         (KEPT, "self.params[1] = 2", "the gradients of 1 are missing"),
     ],
 )

@@ -169,15 +169,28 @@ def test_shapes_are_matched_and_given_back() -> None:
         ({"x": (np.ones((2, 2)), "D")}, "f: x must have shape (D,), got (2, 2)."),
         (
             {"x": (np.ones((2, 3)), "N D"), "b": (np.ones(4), "D")},
-            "f: b must have shape (D,) with D = 3 as in x, got (4,).",
+            "f: b must have shape (D,) with D = 3 as in x of shape (2, 3), got (4,).",
         ),
         (
             {"x": (np.ones((2, 3)), "N D"), "w": (np.ones((3, 4)), "D M"), "y": (np.ones((3, 3)), "N M")},
-            "f: y must have shape (N, M) with N = 2 as in x, M = 4 as in w, got (3, 3).",
+            "f: y must have shape (N, M) with N = 2 as in x of shape (2, 3), M = 4 as in w of shape (3, 4), "
+            "got (3, 3).",
+        ),
+        (
+            {"x": (np.ones((2, 3)), "N D"), "gamma": (np.ones(4), "D"), "beta": (np.ones(4), "D")},
+            "f: x must have shape (N, D) with D = 4 as in gamma of shape (4,), got (2, 3).",
+        ),
+        (
+            {"x": (np.ones((2, 3)), "N D"), "gamma": (np.ones(4), "D"), "beta": (np.ones(3), "D")},
+            "f: gamma must have shape (D,) with D = 3 as in x of shape (2, 3), got (4,).",
+        ),
+        (
+            {"x": (np.ones((2, 3)), "N D"), "y": (np.ones((3, 4)), "N D")},
+            "f: y must have shape (N, D) with N = 2, D = 3 as in x of shape (2, 3), got (3, 4).",
         ),
         (
             {"x": ([1.0], "N")},
-            "f: x must be a NumPy array of floats, got list. Convert it with np.asarray(x, dtype=np.float32).",
+            "f: x must be a NumPy array of floats, got a list. Convert it with np.asarray(x, dtype=np.float32).",
         ),
         (
             {"x": (np.ones(2, np.uint8), "N")},
@@ -200,8 +213,8 @@ def test_arrays_that_do_not_fit_are_refused(arrays: dict[str, tuple[Any, str]], 
     [
         (np.ones((3, 2)), "f: dout must be an array of shape (2, 3), like the output, got (3, 2)."),
         (np.ones((2, 3), int), "f: dout must be a NumPy array of floats, got dtype int64. Convert it with np."),
-        ([[1], [2, 3]], "f: dout must be a NumPy array of floats, got list. Convert it with np."),
-        (1.0, "f: dout must be a NumPy array of floats, got float. Convert it with np."),
+        ([[1], [2, 3]], "f: dout must be a NumPy array of floats, got a list. Convert it with np."),
+        (1.0, "f: dout must be a NumPy array of floats, got a float. Convert it with np."),
     ],
 )
 def test_gradients_that_do_not_fit_are_refused(dout: Any, text: str) -> None:
@@ -222,7 +235,7 @@ def test_labels_are_checked_for_kind_shape_and_range() -> None:
             np.array([0.0, 1]),
             "f: y must be a NumPy array of integer class labels, got dtype float64. Convert it with np.asarray(y, ",
         ),
-        ("ab", "f: y must be a NumPy array of integer class labels, got str."),
+        ("ab", "f: y must be a NumPy array of integer class labels, got a str."),
     ):
         with pytest.raises(ArgumentError) as caught:
             check_labels("f", y, 2, 3)

@@ -311,7 +311,7 @@ def test_an_impossible_p_is_refused(dialect: str, p: float, text: str) -> None:
             FullyConnectedNet([5], **{argument: p})
 
 
-def test_missing_keys_and_wrong_modes_are_refused() -> None:
+def test_missing_keys_and_wrong_modes_and_shapes_are_refused() -> None:
     from thinnet.course.cs231n.layers import batchnorm_forward, dropout_forward
 
     thinnet.course.activate("nndl")
@@ -321,6 +321,10 @@ def test_missing_keys_and_wrong_modes_are_refused() -> None:
         batchnorm_forward(np.ones((2, 2)), np.ones(2), np.zeros(2), {})
     with pytest.raises(ArgumentError, match=r"mode must be one of 'train', 'test', got 'trian'"):
         dropout_forward(np.ones((2, 2)), {"mode": "trian", "p": 0.5})
+    with pytest.raises(ArgumentError, match=r"x must have shape \(N, D\), got \(2,\)"):
+        batchnorm_forward(np.ones(2), np.ones(2), np.zeros(2), {"mode": "train"})
+    with pytest.raises(ArgumentError, match=r"x must have shape \(N, D\) with D = 2 as in gamma of shape \(2,\), got"):
+        batchnorm_forward(np.ones((5, 3)), np.ones(2), np.zeros(2), {"mode": "train"})
 
 
 def test_batch_normalization_keeps_its_statistics_in_bn_param() -> None:

@@ -199,7 +199,7 @@ def test_a_refused_batch_is_no_training_step(fused: bool, y: list[float], text: 
 def test_a_net_for_what_is_no_data_set_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"input_dim must come from the data in for_data, got 7\. Leave it out\.$"):
         FullyConnectedNet.for_data(Dataset(np.ones((2, 3)), np.array([0, 1])), [5], input_dim=7)
-    with pytest.raises(ArgumentError, match=r"data must be a Dataset, got NoneType\. Make one with Dataset\("):
+    with pytest.raises(ArgumentError, match=r"data must be a Dataset, got None\. Make one with Dataset\("):
         FullyConnectedNet.for_data(None, [20])  # type: ignore[arg-type]
 
 

@@ -81,7 +81,7 @@ def test_an_optimizer_that_takes_something_else_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("w", "came"),
-    [([[0.0]], "list"), (None, "NoneType"), (np.zeros((4, 2), int), "dtype int64"), (np.array([None]), "dtype object")],
+    [([[0.0]], "a list"), (None, "None"), (np.zeros((4, 2), int), "dtype int64"), (np.array([None]), "dtype object")],
 )
 @pytest.mark.parametrize(("rule", "floats"), [("adam", "float32 or float64"), (OPTIMIZERS["sgd"].rule, "floats")])
 def test_parameters_of_a_model_that_are_no_floats_are_refused(w: Any, came: str, rule: Any, floats: str) -> None:

@@ -298,7 +298,7 @@ def test_the_sparse_check_shows_a_wrong_gradient(capsys: pytest.CaptureFixture[s
 def test_integers_are_refused_since_a_step_of_1e_5_would_vanish_in_them() -> None:
     with pytest.raises(ArgumentError, match=r"x must be a NumPy array of floats, got dtype int64"):
         eval_numerical_gradient(lambda x: float(x.sum()), np.arange(3), verbose=False)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match=r"x must be a NumPy array of floats, got list"):
+    with pytest.raises(ArgumentError, match=r"x must be a NumPy array of floats, got a list"):
         eval_numerical_gradient_array(lambda x: x, [1.0], np.ones(1))  # type: ignore[arg-type]
 
 

@@ -121,7 +121,7 @@ def test_rate_zero_and_test_mode_are_exact_and_draw_nothing(monkeypatch: pytest.
         (math.nan, r"rate must be a number in \[0, 1\), got nan"),
         ("half", r"rate must be a number in \[0, 1\), got 'half' \(str\)"),
         (True, r"rate must be a number in \[0, 1\), got True \(bool\)"),
-        (None, r"rate must be a number in \[0, 1\), got None \(NoneType\)"),
+        (None, r"rate must be a number in \[0, 1\), got None"),
         (np.ones(2), r"rate must be a number in \[0, 1\), got array"),
     ],
 )
@@ -148,7 +148,7 @@ def test_an_unknown_scaling_is_refused_with_the_nearest() -> None:
     [
         (np.ones((2, 3)), r"float64 of shape \(2, 3\)"),
         (np.ones((3, 2), bool), r"bool of shape \(3, 2\)"),
-        ([[True] * 3] * 2, "list"),
+        ([[True] * 3] * 2, "a list"),
     ],
 )
 def test_a_mask_of_another_kind_is_refused(keep: Any, came: str) -> None:

@@ -190,7 +190,7 @@ def test_what_a_loss_refuses(name: str) -> None:
     function, where = LOSSES[name].function, f"{name}_loss: "
     scores, y = draw_scores(name, 3, 4)
     for bad, text in (
-        (scores.tolist(), "scores must be a NumPy array of floats, got list"),
+        (scores.tolist(), "scores must be a NumPy array of floats, got a list"),
         (scores.astype(int), "scores must be a NumPy array of floats, got dtype int64"),
         (scores[0], r"scores must have shape \(N, C\), got \(4,\)"),
     ):
@@ -208,9 +208,9 @@ def test_what_a_loss_refuses(name: str) -> None:
     [
         (np.array([1.0, -0.5]), r"weights must be >= 0, got -0\.5\. Use 0 to leave a row out"),
         (np.array([1.0, np.nan]), "weights must be >= 0, got nan"),
-        (np.ones(3), r"weights must have shape \(N,\) with N = 2 as in scores, got \(3,\)"),
+        (np.ones(3), r"weights must have shape \(N,\) with N = 2 as in scores of shape \(2, 3\), got \(3,\)"),
         (np.ones(2, np.float32), "weights must be of dtype float64, like scores, got float32"),
-        ([1.0, 1.0], "weights must be a NumPy array of floats, got list"),
+        ([1.0, 1.0], "weights must be a NumPy array of floats, got a list"),
     ],
 )
 @pytest.mark.parametrize("name", REFERENCES)
@@ -277,7 +277,7 @@ def test_the_poisson_loss_of_no_counts_and_of_exact_predictions(dtype: Any) -> N
             r"y must be a NumPy array of integer class labels, got dtype float64\. Convert it with np\.asarray",
         ),
         (np.array([True, False]), "y must be a NumPy array of integer class labels, got dtype bool"),
-        ([0, 1], "y must be a NumPy array of integer class labels, got list"),
+        ([0, 1], "y must be a NumPy array of integer class labels, got a list"),
         (np.array([0]), r"y must be of shape \(2,\), one label per row, got \(1,\)"),
         (np.array([[0], [1]]), r"y must be of shape \(2,\), one label per row, got \(2, 1\)"),
         (np.eye(3, dtype=int)[:2], r"y .* got \(2, 3\)\. Convert one-hot rows with y\.argmax\(axis=1\)\.$"),
@@ -300,7 +300,10 @@ def test_labels_that_do_not_fit_are_refused(loss: Reference, y: Any, text: str) 
     [
         (np.zeros((2, 3), int), r"y must be a NumPy array of floats, got dtype int64"),
         (np.zeros((2, 3), np.float32), "y must be of dtype float64, like scores, got float32"),
-        (np.zeros((3, 3)), r"y must have shape \(N, C\) with N = 2 as in scores, C = 3 as in scores, got \(3, 3\)"),
+        (
+            np.zeros((3, 3)),
+            r"y must have shape \(N, C\) with N = 2, C = 3 as in scores of shape \(2, 3\), got \(3, 3\)",
+        ),
         (np.zeros(2), r"y must have shape \(N, C\) .*, got \(2,\)"),
     ],
 )

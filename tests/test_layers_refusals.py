@@ -35,8 +35,8 @@ def test_what_is_not_an_array_of_floats_is_refused(name: str, key: str) -> None:
     layer = LAYERS[name]
     where = re.escape(f"{layer.forward.__name__}: {key} must be a NumPy array of floats, got ")
     for value, came in (
-        ([[1.0]], "list"),
-        (None, "NoneType"),
+        ([[1.0]], "a list"),
+        (None, "None"),
         (np.ones((3, 7), np.int64), "dtype int64"),
         (np.ones((3, 7), bool), "dtype bool"),
         (np.ones((3, 7), complex), "dtype complex128"),
@@ -92,7 +92,7 @@ def test_a_gradient_that_does_not_fit_the_output_is_refused(name: str) -> None:
                 ArgumentError, match=where + "(have|be an array of) shape .*got " + re.escape(f"{bad.shape}")
             ):
                 layer.backward(bad, cache)
-        for value, came in ((dout.tolist(), "list"), (np.ones(dout.shape, int), "dtype int64")):
+        for value, came in ((dout.tolist(), "a list"), (np.ones(dout.shape, int), "dtype int64")):
             with pytest.raises(ArgumentError, match=where + f"be a NumPy array of floats, got {came}"):
                 layer.backward(value, cache)
 

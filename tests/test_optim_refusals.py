@@ -85,10 +85,10 @@ def test_arrays_that_do_not_fit_are_refused(name: str) -> None:
     w, dw = draw()
     rule = OPTIMIZERS[name].rule
     for bad, text in (
-        (dw.T, r"dw must have shape \(A, B\) with A = 4 as in w, B = 3 as in w, got \(3, 4\)"),
+        (dw.T, r"dw must have shape \(A, B\) with A = 4, B = 3 as in w of shape \(4, 3\), got \(3, 4\)"),
         (dw[0], r"dw must have shape .*, got \(3,\)"),
         (dw.astype(np.float32), "dw must be of dtype float64, like w, got float32"),
-        (dw.tolist(), "dw must be a NumPy array of floats, got list"),
+        (dw.tolist(), "dw must be a NumPy array of floats, got a list"),
     ):
         with pytest.raises(ArgumentError, match=f"{name}: {text}"):
             rule(w, bad, None)

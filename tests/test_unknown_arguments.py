@@ -112,7 +112,7 @@ DATA = Dataset(X, np.array([0, 1, 0, 1]))
             "dropout_forward(X, keep=X > 0)",
             r"given rate, got only x and keep\. rate is the fraction of units dropped: 0",
         ),
-        ("dropout_forward(X, 0.5, keep=0.8)", r"got float\. .* To drop a fraction of the units, use rate\.$"),
+        ("dropout_forward(X, 0.5, keep=0.8)", r"got a float\. .* To drop a fraction of the units, use rate\.$"),
         ('dropout_forward(X, dropout_param={"p": 0.5})', r"Did you mean 'rate'\?$"),
         ("layers.batchnorm_forward(X, X, X)", r"given running_mean and running_var, got only x, gamma and beta\. "),
         (

@@ -117,7 +117,8 @@ def check_number(name: str, value: Any, limit: str | None = None) -> Any:
     bound = LIMITS[limit or name]
     kind: type[Any] = numbers.Integral if bound.integer else numbers.Real
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
-        came = f"{value!r} ({type(value).__name__})" if shown(value) == repr(value) else shown(value)
+        typed = value is not None and shown(value) == repr(value)
+        came = f"{value!r} ({type(value).__name__})" if typed else shown(value)
     elif value not in bound:
         came = repr(value)
     else:
@@ -275,17 +276,17 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
     >>> x, w = np.ones((2, 3)), np.ones((3, 4))
     >>> check_arrays("affine_forward", x=(x, "N D"), w=(w, "D M"))
     {'N': 2, 'D': 3, 'M': 4}
-    >>> check_arrays("affine_forward", x=(x, "N D"), w=(w.T, "D M"))
+    >>> check_arrays("f", x=(x, "N D"), w=(w.T, "D M"))
     Traceback (most recent call last):
     ...
-    thinnet.errors.ArgumentError: affine_forward: w must have shape (D, M) with D = 3 as in x, got (4, 3).
+    thinnet.errors.ArgumentError: f: w must have shape (D, M) with D = 3 as in x of shape (2, 3), got (4, 3).
     """
     sizes: dict[str, int] = {}
     first = next(iter(arrays))
     dtype = getattr(arrays[first][0], "dtype", None)
     for name, (array, pattern) in arrays.items():
         if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
-            came = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            came = f"dtype {array.dtype}" if isinstance(array, np.ndarray) else kind_of(array)
             fix = f"Convert it with np.asarray({name}, dtype=np.float32)."
             raise _refusal(f"{where}: {name}", "a NumPy array of floats", came, fix)
         check_plain(f"{where}: {name}", array)
@@ -296,13 +297,35 @@ def check_arrays(where: str, **arrays: tuple[Any, str]) -> dict[str, int]:
         # Known sizes keep their value and position, so that a clash shows up as a different shape.
         found = sizes | dict(zip(letters, array.shape, strict=False)) | sizes
         if array.shape != tuple(map(found.get, letters)):
-            source = {c: other for other, (_, earlier) in reversed([*arrays.items()]) for c in earlier.split()}
-            known = ", ".join(f"{c} = {sizes[c]} as in {source[c]}" for c in letters if c in sizes)
-            shape = "(" + ", ".join(letters) + ("," if len(letters) == 1 else "") + ")"
-            expected = shape + (f" with {known}" if known else "")
-            raise ArgumentError(f"{where}: {name} must have shape {expected}, got {array.shape}.")
+            raise _misfit(where, name, sizes, arrays)
         sizes = found
     return sizes
+
+
+def _misfit(where: str, name: str, sizes: Mapping[str, int], arrays: Mapping[str, tuple[Any, str]]) -> ArgumentError:
+    """The error for an array that does not fit the `sizes` of those before it; if most fit this one, for the other."""
+    named = {
+        other: dict(zip(own.split(), getattr(array, "shape", ()), strict=False))
+        for other, (array, own) in arrays.items()
+    }
+    source = {c: other for other in reversed(named) for c in named[other] if c in sizes}
+    for c, size in named[name].items():
+        votes = [one.get(c) for one in named.values()]
+        if votes.count(size) > votes.count(sizes.get(c, size)):
+            name, sizes, source = source[c], {c: size}, {c: name}
+            break
+    array, pattern = arrays[name]
+    letters = pattern.split()
+    by = dict.fromkeys(source[c] for c in letters if c in sizes)
+    known = ", ".join(
+        f"{', '.join(f'{c} = {sizes[c]}' for c in letters if source.get(c) == other)} as in {other} of shape "
+        f"{arrays[other][0].shape}"
+        for other in by
+    )
+    shape = f"({', '.join(letters)}{',' * (len(letters) == 1)})"
+    return ArgumentError(
+        f"{where}: {name} must have shape {shape}{f' with {known}' if known else ''}, got {array.shape}."
+    )
 
 
 def check_plain(name: str, array: AnyArray) -> None:
@@ -338,7 +361,7 @@ def check_labels(where: str, y: Any, num_rows: int, num_classes: int) -> None:
         fix = "Convert one-hot rows with y.argmax(axis=1)." if y.shape == (num_rows, num_classes) else ""
         raise _refusal(f"{where}: y", f"of shape ({num_rows},), one label per row", str(y.shape), fix)
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
-        came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else type(y).__name__
+        came = f"dtype {y.dtype}" if isinstance(y, np.ndarray) else kind_of(y)
         fix = "Convert it with np.asarray(y, dtype=np.int64)."
         if came.startswith("dtype float") and (odd := np.flatnonzero(y != np.floor(y))).size:  # NaN too
             came += f" and y[{odd[0]}] = {y[odd[0]]:g}"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arguments import known_arguments
-from thinnet.checks import check_number
+from thinnet.checks import check_number, kind_of
 from thinnet.errors import ArgumentError, ThinnetError
 from thinnet.nets import FullyConnectedNet
 from thinnet.nets.raw_rows import as_inputs
@@ -362,7 +362,7 @@ def _check_precision(params: Mapping[str, Any], tolerance: float, h: float) -> N
 
 def _check_floats(name: str, x: FloatArray) -> None:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
-        came = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        came = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else kind_of(x)
         fix = f"Convert it with np.asarray({name}, dtype=np.float64)."
         raise ArgumentError(f"{name} must be a NumPy array of floats, got {came}. {fix}")
     if not x.flags.writeable:

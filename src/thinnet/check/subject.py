@@ -19,6 +19,7 @@ from thinnet.check.frameworks import FRAMEWORKS, HELPERS
 from thinnet.check.location import location, meant, said, similar
 from thinnet.check.p_convention import PConvention
 from thinnet.check.verdicts import Severity
+from thinnet.checks import kind_of
 from thinnet.course import conv_layers, fast_layers, layer_utils, layers
 from thinnet.course.cs231n import optim
 from thinnet.typing import AnyArray
@@ -351,11 +352,11 @@ def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"one array of shape {value.shape}"
     if isinstance(value, (tuple, list)):
-        kinds = [f"array {one.shape}" if isinstance(one, np.ndarray) else type(one).__name__ for one in value[:8]]
+        kinds = [f"array {one.shape}" if isinstance(one, np.ndarray) else kind_of(one).split()[-1] for one in value[:8]]
         if len(value) == 1:
             return f"a {type(value).__name__} of one value: {kinds[0]}"
         return f"{len(value)} values: {', '.join(kinds)}" if kinds else "none"
-    return type(value).__name__
+    return kind_of(value)
 
 
 def _never_computed(function: Function) -> set[str]:

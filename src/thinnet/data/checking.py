@@ -145,7 +145,7 @@ def checked_weights(given: Any, num_rows: int, name: str, rows: str, error: Erro
 def check_keys(data: Any, known: Collection[str]) -> None:
     """Raise DataError unless `data` is a mapping with training rows and no key that looks like a misspelled one."""
     if not isinstance(data, Mapping) or "X_train" not in data or "y_train" not in data:
-        came, fix = type(data).__name__, "Write Dataset(X, y), or Dataset(X, y, X_val, y_val)."
+        came, fix = kind_of(data), "Write Dataset(X, y), or Dataset(X, y, X_val, y_val)."
         if isinstance(data, Mapping):
             came, fix = f"the keys {list(data)}", "Call the training rows X_train, and their labels y_train."
         raise DataError(f"data must be a Dataset or a dict with X_train and y_train, got {came}. {fix}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arguments import known_arguments
-from thinnet.checks import check_number, check_path
+from thinnet.checks import check_number, check_path, kind_of
 from thinnet.data.checking import check_rows
 from thinnet.data.dataset import Dataset
 from thinnet.data.files import Archive, damaged, file_size
@@ -238,16 +238,16 @@ def _decode(path: Path) -> tuple[AnyArray, IntArray]:
         raise damaged(path, EXPECTED, f"the keys {', '.join(batch) or 'of an empty dict'}", FIX)
     X, labels = batch["data"], batch["labels"]
     if not isinstance(X, np.ndarray) or X.dtype != np.uint8 or X.ndim != 2 or X.shape[1] != NUM_FEATURES:
-        came = f"{X.dtype} of shape {X.shape}" if isinstance(X, np.ndarray) else type(X).__name__
+        came = f"{X.dtype} of shape {X.shape}" if isinstance(X, np.ndarray) else kind_of(X)
         raise damaged(path, f"a batch whose data is uint8 of shape (N, {NUM_FEATURES})", came, FIX)
     if isinstance(labels, np.ndarray):  # if someone rewrote the batch
         labels = labels.tolist()
     if not isinstance(labels, list) or len(labels) != len(X):
-        came = f"{len(labels):,}" if isinstance(labels, list) else type(labels).__name__
+        came = f"{len(labels):,}" if isinstance(labels, list) else kind_of(labels)
         raise damaged(path, f"a batch with a list of {len(X):,} labels, one per row", came, FIX)
     for label in labels:
         if type(label) is not int or not 0 <= label < len(CLASS_NAMES):
-            came = repr(label) if type(label) is int else type(label).__name__
+            came = repr(label) if type(label) is int else kind_of(label)
             raise damaged(path, "a batch whose labels are integers from 0 to 9", came, FIX)
     return X, np.array(labels, np.int64)
 

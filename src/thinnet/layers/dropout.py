@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from thinnet.arguments import known_arguments
-from thinnet.checks import check_arrays, check_cache, check_choice, check_gradient, check_number
+from thinnet.checks import check_arrays, check_cache, check_choice, check_gradient, check_number, kind_of
 from thinnet.errors import ArgumentError
 from thinnet.masks import keep_mask, keep_units
 from thinnet.typing import BoolArray, FloatArray
@@ -115,7 +115,7 @@ def dropout_backward(dout: FloatArray, cache: DropoutCache) -> FloatArray:
 
 def _check_keep(keep: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(keep, np.ndarray) or keep.shape not in (shape, (1, shape[1])) or keep.dtype != np.bool_:
-        came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else type(keep).__name__
+        came = f"{keep.dtype} of shape {keep.shape}" if isinstance(keep, np.ndarray) else kind_of(keep)
         raise ArgumentError(
             f"dropout_forward: keep must be an array of bool of shape {shape}, like x, got {came}. Use True for units "
             f"that stay, or one row of shape (1, {shape[1]}) for all rows. To drop a fraction of the units, use rate."

@@ -10,7 +10,7 @@ import numpy as np
 
 from thinnet import defaults
 from thinnet.arguments import known_arguments
-from thinnet.checks import check_path
+from thinnet.checks import check_path, kind_of
 from thinnet.data.augmentation import flip_shape, flipped
 from thinnet.data.checking import check_classes, check_no_values, check_no_words, warn_of_one_hot
 from thinnet.errors import ArgumentError
@@ -142,7 +142,7 @@ class FullyConnectedNet(Net):
         """
         if not hasattr(data, "y_train"):
             raise ArgumentError(
-                f"data must be a Dataset, got {type(data).__name__}. Make one with Dataset(X_train, y_train, X_val, "
+                f"data must be a Dataset, got {kind_of(data)}. Make one with Dataset(X_train, y_train, X_val, "
                 f"y_val), or give FullyConnectedNet its dimensions."
             )
         for name in {"input_dim", "num_classes"} & options.keys():

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import cast, check_finite, check_range
+from thinnet.checks import kind_of
 from thinnet.errors import ArgumentError
 from thinnet.spec import Spec
 from thinnet.standardization import Standardization
@@ -40,7 +41,7 @@ def checked_standardization(spec: Spec, standardization: Any) -> Standardization
         return None
     if not isinstance(standardization, Standardization):
         raise ArgumentError(
-            f"standardization must be a Standardization or None, got {type(standardization).__name__}. Give "
+            f"standardization must be a Standardization or None, got {kind_of(standardization)}. Give "
             f"data.standardization."
         )
     mean, scale = (np.array(value, np.float64) for value in (standardization.mean, standardization.scale))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import in_shape, shown
+from thinnet.checks import in_shape, kind_of, shown
 from thinnet.data.batches import BatchOrder
 from thinnet.data.dataset import Dataset
 from thinnet.errors import ArgumentError, NumericalError
@@ -78,7 +78,7 @@ def _checked_params(model: Any, *, by_name: bool) -> Mapping[str, Any]:
     for name, w in model.params.items():
         wide = isinstance(w, np.ndarray) and w.dtype.kind == "f"
         if not wide or (by_name and w.dtype not in (np.float32, np.float64)):
-            came = f"dtype {w.dtype}" if isinstance(w, np.ndarray) else type(w).__name__
+            came = f"dtype {w.dtype}" if isinstance(w, np.ndarray) else kind_of(w)
             raise ArgumentError(
                 f"params[{name!r}] must be a NumPy array of {'float32 or float64' if by_name else 'floats'}, got "
                 f"{came}. Convert it with np.asarray(params[{name!r}], dtype=np.float64)."
@@ -93,7 +93,7 @@ def loss_and_gradients(result: Any) -> tuple[float, Mapping[str, Any]]:
     if not pair or np.ndim(result[0]) or not isinstance(result[0], Real | np.ndarray):
         raise ArgumentError(
             f"the model's loss(X, y) must return a pair of a number and a mapping of gradients, got "
-            f"{type(result).__name__}. Fix what it returns."
+            f"{kind_of(result)}. Fix what it returns."
         )
     return float(result[0]), result[1]
 
@@ -138,12 +138,12 @@ class CallableRule:
         result = self.rule(w, dw, self.config)
         if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
             raise ArgumentError(
-                f"optimizer must return a pair (w, config), got {type(result).__name__}. End the function with "
+                f"optimizer must return a pair (w, config), got {kind_of(result)}. End the function with "
                 f"`return w, config`."
             )
         new, self.config = result
         if not isinstance(new, np.ndarray) or new.shape != w.shape:
-            came = f"shape {new.shape}" if isinstance(new, np.ndarray) else type(new).__name__
+            came = f"shape {new.shape}" if isinstance(new, np.ndarray) else kind_of(new)
             raise ArgumentError(
                 f"optimizer must return weights of shape {w.shape}, as it was given, got {came}. Fix the function."
             )

@@ -16,6 +16,7 @@ from thinnet.check.probes.layers import agrees
 from thinnet.check.probes.net_calls import Diagnosis, diagnose
 from thinnet.check.probes.net_mistakes import mistaken_scores, scores_of
 from thinnet.check.subject import OF_INTERFACE, Stop, Subject, describe, parameters
+from thinnet.checks import kind_of
 from thinnet.layers import softmax_loss, svm_loss
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
@@ -288,7 +289,7 @@ def class_of(subject: Subject) -> type:
     """The class under check."""
     owner = subject.functions[subject.own]
     if not isinstance(owner, type):
-        raise subject.stop("not-checked", f"it is a {type(owner).__name__}, expected a class")
+        raise subject.stop("not-checked", f"it is {kind_of(owner)}, expected a class")
     return owner
 
 

@@ -14,6 +14,7 @@ from thinnet.check.probes.optimizer_defaults import check_defaults
 from thinnet.check.probes.optimizer_keys import Asked, renamed
 from thinnet.check.probes.optimizer_rules import RULES, Lines, mistaken, path, told
 from thinnet.check.subject import Subject
+from thinnet.checks import kind_of
 from thinnet.typing import FloatArray
 
 STEPS = 3
@@ -154,7 +155,7 @@ def _theirs(
         if now.shape != w.shape:
             raise subject.stop("shape-changed", f"next_w has shape {now.shape}, expected {w.shape}")
         if not isinstance(config, dict):
-            message = f"{name} must return next_w and the dict config, got a {type(config).__name__}"
+            message = f"{name} must return next_w and the dict config, got {kind_of(config)}"
             raise subject.stop("wrong-return", message)
         path.append(now)
         configs.append(copy.deepcopy(config))
