@@ -213,7 +213,7 @@ BAD_BATCHES = {
     "CIFAR-100": ({"data": ONE, "fine_labels": [1]}, "got the keys data, fine_labels"),
     "flat data": ({"data": ONE[0], "labels": [1]}, r"uint8 of shape \(N, 3072\), got uint8 of shape \(3072,\)"),
     "narrow data": ({"data": ONE[:, :100], "labels": [1]}, r"got uint8 of shape \(1, 100\)"),
-    "data in a list": ({"data": [1, 2], "labels": [1]}, r"whose data is uint8 of shape \(N, 3072\), got list"),
+    "data in a list": ({"data": [1, 2], "labels": [1]}, r"whose data is uint8 of shape \(N, 3072\), got a list"),
     "wide data": ({"data": ONE.astype(int), "labels": [1]}, r"got int64 of shape \(1, 3072\)"),
     "float labels in an array": (
         {"data": ONE, "labels": np.ones(1)},
@@ -224,7 +224,7 @@ BAD_BATCHES = {
     "labels in an array": ({"data": ONE, "labels": ONE[0]}, "a list of 1 labels, one per row, got 3,072"),
     "label 10": ({"data": ONE, "labels": [10]}, "labels are integers from 0 to 9, got 10"),
     "label -1": ({"data": ONE, "labels": [-1]}, "labels are integers from 0 to 9, got -1"),
-    "label True": ({"data": ONE, "labels": [True]}, "labels are integers from 0 to 9, got bool"),
+    "label True": ({"data": ONE, "labels": [True]}, "labels are integers from 0 to 9, got a bool"),
 }
 
 

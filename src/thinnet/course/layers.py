@@ -75,7 +75,8 @@ def batchnorm_forward(x: AnyArray, gamma: AnyArray, beta: AnyArray, bn_param: di
     """Batch normalization; `bn_param` holds the running statistics, which start at zero as in the courses."""
     mode = _mode(bn_param)
     x, gamma, beta = floats(x, _vector(gamma), _vector(beta))
-    zeros = np.zeros(x.shape[-1:], x.dtype)
+    # Of the shape that most arguments have, so that an error names the one that differs
+    zeros = np.zeros(gamma.shape if gamma.shape == beta.shape else x.shape[-1:], x.dtype)
     mean, var = (np.array(_vector(bn_param.get(key, zeros)), x.dtype) for key in ("running_mean", "running_var"))
     momentum, eps = bn_param.get("momentum", 0.9), bn_param.get("eps", 1e-5)
     # A single row is allowed, as in the courses: repeated, it still equals its mean, and the output is beta.
