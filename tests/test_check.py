@@ -362,7 +362,8 @@ def test_a_mend_speaks_of_p_as_the_dialect_does(means: str | None, keep: str) ->
     )
     mend = next(one.mend for _, one in report if one.verdict == "wrong-rate")
     assert mend.startswith(f"Keep each unit with probability {keep}, and divide what is kept by it: ")
-    assert f"mask = (np.random.rand(*x.shape) < {keep}) / {keep}; then out = x * mask in training" in mend
+    line = f"mask = (np.random.rand(*x.shape) < {keep}).astype(x.dtype) / {keep}"
+    assert f"{line}; then out = x * mask in training" in mend
 
 
 def test_every_fault_has_a_planted_one() -> None:
