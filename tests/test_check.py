@@ -71,6 +71,15 @@ def test_each_planted_fault_of_dropout_is_found_and_nothing_else(
     assert not report.ok
 
 
+def test_what_is_scaled_neither_in_training_nor_rightly_at_test_is_told_as_both() -> None:
+    changes = {"< KEEP) / KEEP": "< KEEP) * 1.0", dropouts.AT_TEST: "        out = 0.9 * x\n"}
+    assert check(dropouts.dropout(changes, "keep"), "keep").faults == {"not-scaled-in-training", "scaled-at-test"}
+
+
+def test_in_a_course_with_two_dialects_a_swapped_p_may_be_right_in_the_other() -> None:
+    assert "in the dialect nndl-drop it would be" in " ".join(str(check(dropouts.dropout({}, "drop"), "nndl")).split())
+
+
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("means", ["drop", "keep"])
 @pytest.mark.parametrize("style", dropouts.RIGHT_DROPOUTS)
