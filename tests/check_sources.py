@@ -173,6 +173,8 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("gradient-scaled", "svm_loss", "dsvm / N", "dsvm"),
     ("wrong-gradient", "svm_loss", "    dsvm[np.arange(N), y] -= dsvm.sum(axis=1)\n", ""),
     ("unimplemented", "svm_loss", "return margins.sum() / N, dsvm / N", "return None, None"),
+    ("unimplemented", "svm_loss", "return margins.sum() / N, dsvm / N", "return margins.sum() / N, None"),
+    ("shape-changed", "softmax_loss", "y].sum() / N", "y] / N"),
 ]  # fmt: skip
 
 OPTIM = """\
@@ -281,6 +283,9 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
     ("update-uphill", "sgd", 'w -= config["learning_rate"]', 'w += config["learning_rate"]'),
     ("wrong-update", "sgd", 'w -= config["learning_rate"]', 'w -= 2 * config["learning_rate"]'),
     ("state-not-kept", "sgd_momentum", '    config["velocity"] = v\n', ""),
+    ("shape-changed", "sgd_momentum", "return next_w, config", "return next_w.ravel(), config"),
+    ("wrong-return", "sgd_momentum", "return next_w, config", "return next_w, v"),
+    ("step-not-counted", "adam", COUNT, '    t = config["t"]\n    b1 = b1 ** 2\n'),
     ("decay-swapped", "sgd_momentum", 'config["momentum"] * v - config', '(1 - config["momentum"]) * v - config'),
     ("wrong-update", "sgd_nesterov_momentum", 'w + new + config["momentum"] * (new - nv)', "w + new"),
     ("wrong-update", "rmsprop", "np.sqrt(config[\"cache\"] + config[\"epsilon\"])", '(config["cache"] + 1e-8)'),

@@ -98,6 +98,11 @@ def test_a_momentum_that_a_net_writes_out_is_told_if_it_is_swapped(mean: float, 
     assert told in " ".join(str(report).split())
 
 
+def test_a_running_deviation_that_a_net_writes_out_is_told() -> None:
+    report = check(swap(check_written_out.NET, {"0.1 * var)": "0.1 * np.sqrt(var))"}), DIALECT)
+    assert report.faults == {"running-statistics-wrong"}, str(report)
+
+
 def test_a_convolutional_net_that_writes_out_its_layers_is_right() -> None:
     last = {"flat = p1.reshape(N, -1)": "flat = p1.transpose(0, 2, 3, 1).reshape(N, -1)"}
     last |= {"reshape(p1.shape)": "reshape(N, H // 2, W // 2, F).transpose(0, 3, 1, 2)"}

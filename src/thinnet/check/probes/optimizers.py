@@ -104,10 +104,8 @@ def _diagnose(
     if finite:
         subject.report("wrong-update", evidence)
         return
-    divided: list[str] = []  # another form of bias correction can give NaN in other ways
-    with np.errstate(divide="call", call=lambda kind, _: divided.append(kind)):
-        _theirs(subject, w, grads[:1], dict(OPTIONS[name]))
-    if name == "adam" and divided:
+    later, _ = subject.attempt(_theirs, subject, w, grads[:1], {**OPTIONS[name], "t": 1})
+    if name == "adam" and later and np.all(np.isfinite(later[0])):
         subject.report("step-not-counted", f"the first step divides by zero, since 1 - beta ** 0 is 0: {evidence}")
     else:
         subject.report("wrong-update", f"w is not finite: {evidence}")
