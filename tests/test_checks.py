@@ -22,9 +22,9 @@ from thinnet.checks import (
     check_labels,
     check_number,
     merge_options,
-    nearest,
 )
 from thinnet.errors import DialectError, MissingExtraError, OutOfScopeError, require
+from thinnet.spelling import nearest
 
 
 @pytest.mark.parametrize(

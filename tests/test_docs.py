@@ -60,9 +60,9 @@ INTERNAL = {
     "data.idx", "data.moments", "data.npz", "data.pickles", "data.row_numbers", "data.shares", "flat_updates",
     "kernels", "kernels.*", "layers.*", "nets.base", "nets.fixed", "nets.fully_connected", "nets.onnx_export",
     "nets.predictions", "nets.raw_rows", "nets.saving", "nets.summary", "numerics", "old_names", "old_python",
-    "python2", "report.*", "sklearn.*", "slopes", "sparse_rows", "steps.averaging", "steps.bad_rows", "steps.batches",
-    "steps.fused_scores", "steps.hidden", "steps.penalty", "steps.plan", "steps.weight_gradients", "storage",
-    "storage.*", "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
+    "python2", "report.*", "sklearn.*", "slopes", "sparse_rows", "spelling", "steps.averaging", "steps.bad_rows",
+    "steps.batches", "steps.fused_scores", "steps.hidden", "steps.penalty", "steps.plan", "steps.weight_gradients",
+    "storage", "storage.*", "subnormal", "targets", "thinning", "training", "training.*", "typing", "__main__",
 }  # fmt: skip
 
 

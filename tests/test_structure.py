@@ -98,7 +98,7 @@ MAY_IMPORT = {
     "layers": rooms("arguments checks errors masks typing"),
     "kernels": rooms("checks masks teams typing"),
     "products": rooms("bfloat16 checks errors kernels teams typing"),
-    "parameters": rooms("arrays checks errors typing"),
+    "parameters": rooms("arrays errors spelling typing"),
     "thinning": rooms("parameters teams typing"),
     "spec": rooms("checks defaults errors layers masks parameters"),
     "state": rooms("parameters spec"),
@@ -107,7 +107,7 @@ MAY_IMPORT = {
         "targets teams thinning typing"
     ),
     "standardization": rooms("kernels sparse_rows typing"),
-    "data": rooms("arguments arrays checks errors kernels masks standardization targets teams typing"),
+    "data": rooms("arguments arrays checks errors kernels masks spelling standardization targets teams typing"),
     "nets": rooms(
         "arguments arrays checks data defaults errors layers numerics parameters products spec standardization state "
         "steps storage typing"

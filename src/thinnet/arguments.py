@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
-from thinnet.checks import LIMITS, listed, nearest
+from thinnet.checks import LIMITS, listed
 from thinnet.checks import shown as display
 from thinnet.errors import ArgumentError
+from thinnet.spelling import nearest
 
 P = ParamSpec("P")
 T = TypeVar("T")

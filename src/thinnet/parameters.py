@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from thinnet.arrays import cast, check_unmasked
-from thinnet.checks import nearest
 from thinnet.errors import ArgumentError
+from thinnet.spelling import nearest
 from thinnet.typing import AnyArray, FloatArray
 
 Order: TypeAlias = Literal["C", "F"]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import advice, as_array, came, cast, narrowest, without_objects
-from thinnet.checks import Error, nearest
+from thinnet.checks import Error
 from thinnet.errors import ArgumentError, DataError
+from thinnet.spelling import nearest
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 SHARES_OFF = 0.02  # how far from 1 the sum of a row's shares may be, even in half precision

@@ -10,9 +10,9 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from thinnet.arguments import OTHER_WORDS
-from thinnet.checks import nearest
 from thinnet.config import Config
 from thinnet.data.catalog import CATALOG
+from thinnet.spelling import nearest
 
 # What argparse says, as patterns, and how the other errors would say it.
 IN_OUR_WORDS = {

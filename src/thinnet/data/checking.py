@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from thinnet.arrays import as_array, came, check_finite, without_objects
-from thinnet.checks import Error, kind_of, nearest
+from thinnet.checks import Error, kind_of
 from thinnet.errors import ArgumentError, DataError
+from thinnet.spelling import nearest
 from thinnet.targets import is_one_hot
 from thinnet.typing import AnyArray
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from thinnet.checks import nearest
 from thinnet.errors import DataError, MissingDataError
+from thinnet.spelling import nearest
 
 LARGEST_FILE = 2**28  # bytes; the largest file that we need to read has 157 million
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from thinnet.checks import check_number, nearest
+from thinnet.checks import check_number
 from thinnet.errors import ArgumentError
+from thinnet.spelling import nearest
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 BALANCED = "balanced"

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thinnet.arrays import as_array
-from thinnet.checks import nearest, shortened
+from thinnet.checks import shortened
 from thinnet.errors import ArgumentError
 from thinnet.sklearn.table import kinds
 from thinnet.sklearn.table.columns import Categories, Column, Columns, Numbers, called, unnamed
 from thinnet.sklearn.table.spelled import Spelled, spelled, warn_of_spelled
+from thinnet.spelling import nearest
 from thinnet.typing import AnyArray
 
 FROM_DTYPE = "from_dtype"
