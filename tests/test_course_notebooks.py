@@ -274,6 +274,23 @@ def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
     assert told in failure + advice(failure, source)
 
 
+@pytest.mark.parametrize(
+    "definition", ["rate, best = 3, 4", "import math as best", "def best(): pass", "for best in [1]: print(best)"]
+)
+def test_a_name_that_a_later_cell_defines_is_told_where(definition: str, tmp_path: Path) -> None:
+    cells = ["", "def show():\n    return best", "show()", "1 +", "best = 2\nglobal best", "best.x = 1\n" + definition]
+    write_notebook(tmp_path / "n.ipynb", cells)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert str(run.failure).startswith("NameError: name 'best' is not defined\nCell In[1], line 2")
+    assert str(run.failure).endswith("\nbest is only defined further down, in Cell In[5]: move that cell up.")
+
+
+@pytest.mark.parametrize("later", ["print(best)", "def f():\n    best = 1", "1 +"])
+def test_a_name_that_no_later_cell_defines_is_not_looked_for_there(later: str, tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["print(best)", later])
+    assert "further down" not in str(run_notebook(tmp_path / "n.ipynb").failure)
+
+
 def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: Path) -> None:
     """Whichever library raises the error, and even if the file is written for Python 2."""
     (tmp_path / "old_module.py").write_text(

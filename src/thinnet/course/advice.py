@@ -1,8 +1,11 @@
 """What to do about a notebook that failed, based on its error message."""
 
+import ast
+import contextlib
 import re
+import symtable
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 
 from thinnet.course.finder import PACKAGES
@@ -66,15 +69,19 @@ DISTRIBUTIONS = {"skimage": "scikit-image", "sklearn": "scikit-learn", "cv2": "o
 FRAMEWORKS = ("torch", "torchvision", "tensorflow", "keras", "jax", "mxnet", "caffe", "theano")
 
 
-def advice(failure: str, source: str) -> str:
+def advice(failure: str, source: str, cells: Sequence[ast.Module] = ()) -> str:
     r"""What to do about a known kind of failure, as a line to append to it; "" for other kinds.
+
+    `source` is the code of all cells, and `cells` that of each, in the order of the kernel's numbers.
 
     >>> advice("ModuleNotFoundError: No module named 'cs682'", "from cs682.layers import *")
     '\nIf cs682 is the course under another name, run with --package cs682.'
     """
     match = re.match(r"ModuleNotFoundError: No module named '(\w+)([\w.]*)'(; '\w+' is not a package)?", failure)
     if match is None:
-        return next((f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), "")
+        return _defined_later(failure, cells) or next(
+            (f"\n{mend}" for kind, mend in MENDS.items() if re.match(kind, failure)), ""
+        )
     name, inside, file = match.groups()
     if file:
         return f"\nA file {name}.py hides the package {name}: give the file another name."
@@ -96,6 +103,25 @@ def advice(failure: str, source: str) -> str:
         f"\n{name} is not part of the course. If it is your own file, put it beside the notebook; if not, install the "
         f"package: {sys.executable} -m pip install {DISTRIBUTIONS.get(name, name)}"
     )
+
+
+def _defined_later(failure: str, cells: Sequence[ast.Module]) -> str:
+    """Where a name is defined that a cell uses too early; "" if it is none, or is nowhere."""
+    match = re.match(r"NameError: name '(\w+)' is not defined[^\n]*\nCell In\[(\d+)\]", failure)
+    name, used = (match[1], int(match[2])) if match else ("", 0)
+    for i, cell in enumerate(cells[used:] if match else (), used + 1):
+        if _binds(cell, name):
+            return f"\n{name} is only defined further down, in Cell In[{i}]: move that cell up."
+    return ""
+
+
+def _binds(cell: ast.Module, name: str) -> bool:
+    with contextlib.suppress(SyntaxError):  # x = 1; global x
+        names = symtable.symtable(ast.unparse(cell), "", "exec")
+        return name in names.get_identifiers() and (
+            names.lookup(name).is_assigned() or names.lookup(name).is_imported()
+        )
+    return False
 
 
 def unknown_package(source: str, known: Collection[str]) -> str:

@@ -110,7 +110,7 @@ def run_notebook(
     failure = execute(document, folder, opening, progress)
     seconds = time.perf_counter() - started
     write_atomically(output, nbformat.writes(document).encode())
-    failure = failure and failure + advice(failure, code.source)
+    failure = failure and failure + advice(failure, code.source, code.trees)
     return Run(output, sum(map(_finished, document.cells)), seconds, failure, (*notes, *_said(document)))
 
 
@@ -175,7 +175,7 @@ class Code:
     """The code of a notebook."""
 
     source: str  # of all cells, unchanged
-    trees: list[ast.Module]  # of the cells that can be parsed, with magics and Python 2 translated
+    trees: list[ast.Module]  # of all cells that say something, magics and Python 2 translated; if unreadable, empty
     old: str  # how many cells are Python 2: "all", "some", or "" for none
     features: set[str]  # what is imported from __future__
 
@@ -190,9 +190,10 @@ class Code:
         features = python2.future_features(source)
         old = _old(document, cells)
         trees = []
-        for cell in cells:
+        for cell in filter(str.strip, cells):
+            trees.append(ast.Module([], []))
             with contextlib.suppress(SyntaxError, ValueError):
-                trees.append(ast.parse(python2.translate(cell, features) if old and python2.is_old(cell) else cell))
+                trees[-1] = ast.parse(python2.translate(cell, features) if old and python2.is_old(cell) else cell)
         return Code(source, trees, old, features)
 
 
