@@ -143,6 +143,32 @@ def test_files_are_written_into_the_courses_folder_and_bars_need_no_widgets(tmp_
     assert printed(run.output)[1] == "True\n"
 
 
+def test_imports_from_a_folder_on_drive_and_of_a_pasted_module_are_found_here(tmp_path: Path) -> None:
+    (tmp_path / "nndl").mkdir()
+    (tmp_path / "nndl" / "layers.py").write_text("from thinnet.course.nndl.layers import *\nmine = 7\n")
+    cells = [
+        "from drive.MyDrive.hw4.nndl.fc_net import FullyConnectedNet",
+        "from drive.MyDrive.hw4.nndl.layers import mine, affine_forward\nprint(mine)",
+        "# My nndl/layer_utils.py:\nimport pdb\nfrom .layers import *\nfrom . import optim\nprint(mine, optim.adam)",
+        "from drive.MyDrive.helpers import show",
+    ]
+    write_notebook(tmp_path / "n.ipynb", cells)
+    run = run_notebook(tmp_path / "n.ipynb")
+    assert run.num_cells == 3
+    assert str(run.failure).startswith("ModuleNotFoundError: No module named 'drive'")
+    assert printed(run.output)[1].endswith("\n7\n")
+    assert "\n7 <function adam" in printed(run.output)[2]
+    assert "dialect nndl, by the import of drive.MyDrive.hw4.nndl.fc_net; no result depends on p" in run.notes
+    told = "from drive.MyDrive.hw4.nndl.layers import: there is no such module; importing from nndl.layers"
+    assert {told, "from . import: no package to look in; importing from nndl"} <= set(run.notes)
+
+
+def test_a_pasted_module_says_which_part_is_not_there(tmp_path: Path) -> None:
+    write_notebook(tmp_path / "n.ipynb", ["from .rnn_layers import *"])
+    run = run_notebook(tmp_path / "n.ipynb", dialect="cs231n-2021")
+    assert str(run.failure).startswith("OutOfScopeError: Thinnet has no cs231n.rnn_layers")
+
+
 def test_a_file_is_written_where_its_name_has_a_space_and_a_missing_name_is_told_as_elsewhere(tmp_path: Path) -> None:
     cells = ['%%writefile "my own/net.py"\nx = 1', "print(open('my own/net.py').read())", "%%writefile\nx = 1"]
     write_notebook(tmp_path / "n.ipynb", cells)

@@ -169,7 +169,7 @@ def _read(cells: list[ast.Module]) -> Evidence:
 
 def _course(name: str) -> str:
     """The course whose layers or nets a module has; "" for ``cs231n.solver`` and the like, which both courses have."""
-    outer = re.match(r"\w+\.(?=(cs231n|nndl)\b)", name)  # assignment2.cs231n.layers
+    outer = re.match(r"(\w+\.)+?(?=(cs231n|nndl)\b)", name)  # assignment2.cs231n.layers
     root, _, rest = name.removeprefix(outer.group() if outer else "").partition(".")
     part = rest.partition(".")[0]
     if root == "nndl":

@@ -18,6 +18,7 @@ import tqdm
 
 from thinnet import old_python, python2
 from thinnet.course import colab, data_utils
+from thinnet.course.imports import Elsewhere
 from thinnet.course.saying import say
 
 WHY = "Thinnet has what the course's notebooks need; to run such commands, use --shell"
@@ -42,7 +43,7 @@ def install(shell: Any, *, commands: bool = False, old: str = "", features: tupl
         _leave_out_commands(shell)
     Folders(shell)
     colab.install()
-    shell.ast_transformers += [colab.Unfilled(), old_python.OldNumpy()]
+    shell.ast_transformers += [colab.Unfilled(), Elsewhere(), old_python.OldNumpy()]
     if old != "all":  # which is reported once, for the whole notebook
         old_python.Loader.tell = lambda path: say(os.path.relpath(path), "written for Python 2: translated")
     old_python.install(Path.cwd(), old == "all")
