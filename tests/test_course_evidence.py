@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,39 @@ def test_the_recorded_fractions_decide_where_the_code_does_not(
     else:
         with pytest.raises(DialectError, match="dialect must be given"):
             chosen(source, recorded=recorded)
+
+
+Means = Callable[[float], tuple[float, float]]
+
+
+def trials(means: Means, zeros: Callable[[float], float]) -> str:
+    """Outputs for two values of p, with these means in training and testing, for an input of ones, times 10."""
+    text = ""
+    for p in (0.3, 0.75):
+        train, test = (10 * value for value in means(1 - zeros(p)))
+        text += f"p =  {p}\nMean of input:  10.0\nMean of train-time output:  {train}\n"
+        text += f"Mean of test-time output:  {test}\nFraction of train-time output set to zero:  {zeros(p)}\n"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("means", "told"),
+    [
+        (lambda kept: (1.002, 1), ""),
+        (lambda kept: (kept, kept), "; the recorded output was scaled as by --scaling classic"),
+        (lambda kept: (kept, 1), "; the recorded output was scaled as by --scaling unscaled"),
+        (lambda kept: (kept, 1 - kept), ""),
+    ],
+)
+def test_figures_that_will_differ_from_the_recorded_ones_are_told_beforehand(means: Means, told: str) -> None:
+    """Many authors took p for the fraction kept, in a year in which it was the fraction dropped."""
+    cells = [ast.parse(f"{STANFORD}{CALL}\n{NET.format('dropout=0')}")]
+    reason = "by the import of cs231n.classifiers.fc_net and the argument dropout and the value 0 of dropout"
+    assert choose_dialect(cells, recorded=trials(means, lambda p: p)) == ("cs231n-2017", reason + told)
+    other = reason + "; in the recorded output, p keeps, so its figures will differ" + told
+    assert choose_dialect(cells, recorded=trials(means, lambda p: 1 - p)) == ("cs231n-2017", other)
+    own = Own(["cs231n"])
+    assert choose_dialect(cells, own=own, recorded=trials(means, lambda p: 1 - p))[1].endswith("your own package lacks")
 
 
 def test_a_course_of_ones_own_needs_no_dialect() -> None:

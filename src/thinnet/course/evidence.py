@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from thinnet.checks import check_choice
+from thinnet.course import recorded as outputs
 from thinnet.course.dialects import ARGUMENTS, DIALECTS, Dialect
 from thinnet.course.own_files import imported
 from thinnet.errors import DialectError
 
 OF_P = {dialect.dropout_argument for dialect in DIALECTS.values()}
 POSITION = 3  # of p in the net's arguments, after hidden_dims, input_dim and num_classes
-RECORDED = re.compile(r"p = +([0-9.]+)\s.*?[Ff]raction of train\S* output set to zero: +([0-9.]+)", re.DOTALL)
 
 
 @dataclass
@@ -85,12 +85,13 @@ def choose_dialect(
     if not found.uses_dropout:
         return _latest(fitting), f"by {' and '.join(reasons)}; no result depends on p" if reasons else ""
     if len(meanings) > 1:
-        meaning = _recorded_meaning(recorded)
+        meaning = outputs.meaning(recorded)
         if not meaning:
             raise DialectError(_missing_dialect(fitting, reasons, package))
         fitting = [name for name in fitting if DIALECTS[name].p_means == meaning]
         reasons.append(f"the recorded output, in which p {meaning}s")
-    return _latest(fitting), "by " + " and ".join(reasons)
+    latest = _latest(fitting)
+    return latest, f"by {' and '.join(reasons)}{outputs.differences(recorded, DIALECTS[latest])}"
 
 
 def _latest(fitting: list[str]) -> str:
@@ -110,15 +111,6 @@ def _missing_dialect(fitting: list[str], reasons: list[str], package: str) -> st
         f"say which; got none. It fits {_listed(fitting)}{why}. See what the docstring of dropout_forward says, "
         f"or which value means no dropout in your year; then run with {options}, for example."
     )
-
-
-def _recorded_meaning(recorded: str) -> str:
-    """What p meant for the author, judging by the fractions of zeros in the recorded output; "" if that is unclear."""
-    pairs = [(float(p.strip(".")), float(zeros.strip("."))) for p, zeros in RECORDED.findall(recorded)]
-    informative = {p: zeros for p, zeros in pairs if abs(p - 0.5) > 0.05}
-    drops = [abs(zeros - p) < 0.02 for p, zeros in informative.items()]
-    keeps = [abs(zeros - (1 - p)) < 0.02 for p, zeros in informative.items()]
-    return "" if not informative else "drop" if all(drops) else "keep" if all(keeps) else ""
 
 
 def _fitting(found: Evidence) -> tuple[list[str], list[str]]:
