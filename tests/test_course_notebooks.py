@@ -263,6 +263,7 @@ OF_OLD_NUMPY = {
             "import nndl.optim; nndl.optim.adagrad",
             "replaces Thinnet's: add what is missing to it",
         ),
+        ("from cs231n.optim import my_own_rule", "not here, put it into a folder cs231n or nndl beside the notebook"),
     ],
 )
 def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
