@@ -304,6 +304,8 @@ def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: 
         "import numpy as np\nnp.linalg.inv(np.ones((2, 2)))": "----> 2 np.linalg.inv(np.ones((2, 2)))",
         "from cs231n.rnn_layers import *": "----> 1 from cs231n.rnn_layers import *",
         "input()": "here: write the answer into the cell.",
+        "grads = {}\nfor _ in range(2):\n    grads.pop('dx')\n1": "put them into a folder cs231n or nndl beside it.",
+        "words = {}\nwords['b']": "----> 2 words['b']",
     }
     for source, last in cells.items():
         write_notebook(tmp_path / "n.ipynb", [source])
