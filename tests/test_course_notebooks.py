@@ -263,6 +263,9 @@ OF_OLD_NUMPY = {
             "import nndl.optim; nndl.optim.adagrad",
             "replaces Thinnet's: add what is missing to it",
         ),
+        ("import cs231n.layers as L\nL.affine_forward(1, 1, 1, verbose=1)", "for a net or functions of your own, put"),
+        ("import cs231n.classifiers.fc_net as f\nf.FullyConnectedNet([2]).sizes", "for a net or functions of your own"),
+        ("import cs231n.classifiers.fc_net as f\nf.TwoLayerNet(std=1)", "for a net or functions of your own, put"),
         ("from cs231n.optim import my_own_rule", "not here, put it into a folder cs231n or nndl beside the notebook"),
     ],
 )
@@ -304,7 +307,7 @@ def test_a_stop_shows_the_line_of_the_notebook_or_of_a_file_beside_it(tmp_path: 
         "import numpy as np\nnp.linalg.inv(np.ones((2, 2)))": "----> 2 np.linalg.inv(np.ones((2, 2)))",
         "from cs231n.rnn_layers import *": "----> 1 from cs231n.rnn_layers import *",
         "input()": "here: write the answer into the cell.",
-        "grads = {}\nfor _ in range(2):\n    grads.pop('dx')\n1": "put them into a folder cs231n or nndl beside it.",
+        "grads = {}\nfor _ in range(2):\n    grads.pop('dx')\n1": "into a folder cs231n or nndl beside it.",
         "words = {}\nwords['b']": "----> 2 words['b']",
     }
     for source, last in cells.items():

@@ -51,8 +51,11 @@ MENDS = {  # by a pattern for the start of the failure
     r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Check the spelling. If that "
     "module is your own, it replaces Thinnet's: add what is missing to it, or remove it. If you wrote that name in a "
     "module that is not here, put it into a folder cs231n or nndl beside the notebook.",
-    r"KeyError: (?s:.*)-> \d+ [^\n]*\b(grads|params|config|cache|\w+_param)\b": "Print the names that it has. If the "
-    "notebook was written for functions of your own, put them into a folder cs231n or nndl beside it.",
+    r"KeyError: (?s:.*)-> \d+ [^\n]*\b(grads|params|config|cache|\w+_param)\b|"
+    r"TypeError: (\w*Net|\w+_(forward|backward))\b.* unexpected keyword|AttributeError: '(\w*Net|Solver)' object has": (
+        "Check the spelling. If the notebook was written for a net or functions of your own, put them into a folder "
+        "cs231n or nndl beside it."
+    ),
     r"OSError: 'seaborn": "Matplotlib has renamed these styles: write seaborn-v0_8 instead of seaborn.",
     "ImportError: Cannot load backend": "No window can open here: leave matplotlib.use(...) out.",
     r"StdinNotImplementedError": "The cell asks for input, but nobody can type here: write the answer into the cell.",
