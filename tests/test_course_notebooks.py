@@ -252,6 +252,7 @@ OF_OLD_NUMPY = {
             "import numpy as np\nnp.zeros((5, 3072)).reshape(10000, 3, 32, 32)",
             "than the official ones, 10,000 each: write -1 for 10000",
         ),
+        ("open('drive/My Drive/hw2/layers.py', 'w')", "on Google Drive, which is not here: leave the cell out."),
         ("open('weights.npz')", "put it at the path that is named"),
         (
             "import numpy.not_there",
@@ -261,17 +262,18 @@ OF_OLD_NUMPY = {
         ("import matplotlib.style as s; s.use('seaborn')", "write seaborn-v0_8 instead of seaborn"),
         (
             "import nndl.optim; nndl.optim.adagrad",
-            "replaces Thinnet's: add what is missing to it",
+            "replaces Thinnet's: add what it lacks",
         ),
         ("import cs231n.layers as L\nL.affine_forward(1, 1, 1, verbose=1)", "for a net or functions of your own, put"),
         ("import cs231n.classifiers.fc_net as f\nf.FullyConnectedNet([2]).sizes", "for a net or functions of your own"),
         ("import cs231n.classifiers.fc_net as f\nf.TwoLayerNet(std=1)", "for a net or functions of your own, put"),
+        ("from hw2.cs231n.optim import my_own_rule", "not here, put it into a folder cs231n or nndl beside"),
         ("from cs231n.optim import my_own_rule", "not here, put it into a folder cs231n or nndl beside the notebook"),
     ],
 )
 def test_a_stop_of_a_known_kind_says_what_to_do(source: str, told: str) -> None:
     """Only the advice; the test of an unknown package above shows that a failed notebook includes it."""
-    thinnet.course.activate("cs231n-2021")
+    thinnet.course.activate("cs231n-2021", packages=["hw2"])
     with pytest.raises(Exception) as stopped:  # noqa: PT011 -- several kinds
         exec(source, {"__name__": "__main__", "__package__": ""})
     failure = f"{stopped.type.__name__}: {stopped.value}"

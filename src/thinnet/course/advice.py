@@ -48,9 +48,10 @@ MENDS = {  # by a pattern for the start of the failure
     "logarithm or a root of a number that has none, most often 0 or below: print the number first.",
     r"(URL|HTTP|Connection|Timeout)\w*(Error)?\b|gaierror": "The cell downloads something, and the network did not "
     "answer. If it downloads CIFAR-10, leave the cell out: the images are found without it (see thinnet data).",
-    r"(AttributeError: module|ImportError: cannot import name) .*'(cs231n|nndl)\.": "Check the spelling. If that "
-    "module is your own, it replaces Thinnet's: add what is missing to it, or remove it. If you wrote that name in a "
-    "module that is not here, put it into a folder cs231n or nndl beside the notebook.",
+    r"(AttributeError: module|ImportError: cannot import name) .*('(cs231n|nndl)\.|thinnet[/\\]course[/\\])": (
+        "Check the spelling. If that module is your own, it replaces Thinnet's: add what it lacks, or remove it. "
+        "If you wrote that name in a module that is not here, put it into a folder cs231n or nndl beside the notebook."
+    ),
     r"KeyError: (?s:.*)-> \d+ [^\n]*\b(grads|params|config|cache|\w+_param)\b|"
     r"TypeError: (\w*Net|\w+_(forward|backward))\b.* unexpected keyword|AttributeError: '(\w*Net|Solver)' object has": (
         "Check the spelling. If the notebook was written for a net or functions of your own, put them into a folder "
@@ -68,6 +69,8 @@ MENDS = {  # by a pattern for the start of the failure
     "types.py: rename it.",
     r"FileNotFoundError[^>]*\n-+> \d+ .*chdir\(": "The cell changes into a folder that does not exist: make the folder "
     "first, or leave the line out.",
+    r"FileNotFoundError[^\n]*(/content/|drive/M|MyDrive/)": "The cell reads or saves files on Google Drive, which is "
+    "not here: leave the cell out.",
     r"FileNotFoundError": "The cell reads a file that does not exist: put it at the path that is named. Or it writes "
     "one into a folder that does not exist: make the folder first.",
 }
