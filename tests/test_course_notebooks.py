@@ -253,6 +253,7 @@ OF_OLD_NUMPY = {
             "than the official ones, 10,000 each: write -1 for 10000",
         ),
         ("open('drive/My Drive/hw2/layers.py', 'w')", "on Google Drive, which is not here: leave the cell out."),
+        ("y_val_pred = y_val", "write data['X_test'] for X_test, and so on."),
         ("open('weights.npz')", "put it at the path that is named"),
         (
             "import numpy.not_there",

@@ -16,6 +16,8 @@ MENDS = {  # by a pattern for the start of the failure
     "the dot, or leave the import out.",
     r"(TypeError|AttributeError): .*NoneType": "Something is None: an exercise asks you to fill it in, or a function "
     "should have returned it. Do that first.",
+    r"NameError: name '[Xy]_(train|val|test)' is not defined": "The handouts of some years have this slip: write "
+    "data['X_test'] for X_test, and so on.",
     r"NotImplementedError|TypeError: .*'ellipsis'": "An exercise asks you to write this part. Do that first.",
     r"SystemExit": "The cell ends Python there: leave exit() out.",
     r"TypeError: The numpy boolean negative": "In older versions of NumPy, minus swapped True and False: write ~.",
