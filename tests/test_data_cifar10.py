@@ -200,9 +200,7 @@ def test_a_folder_further_down_or_of_another_name_is_proposed(folder: Path, tmp_
 def test_a_link_that_leads_nowhere_is_not_proposed_for_itself(folder: Path) -> None:
     (folder / "data_batch_1").rename(folder / "elsewhere")
     (folder / "data_batch_1").symlink_to(folder / "absent")
-    with pytest.raises(
-        DataError, match=r"got no such file.* Did you mean 'data_batch_2'\?|Did you mean 'data_batch_5'"
-    ):
+    with pytest.raises(DataError, match=r"got no such file\. Put the file from"):
         load_cifar10(folder, **SMALL)
 
 

@@ -134,8 +134,8 @@ def test_training_goes_on_with_what_a_net_carries(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("standardization", "text"),
     [
-        ("feature", r"must be a Standardization or None, got str\. Give data\.standardization"),
-        ((np.zeros(4), np.ones(4)), r"must be a Standardization or None, got tuple"),
+        ("feature", r"must be a Standardization or None, got a str\. Give data\.standardization"),
+        ((np.zeros(4), np.ones(4)), r"must be a Standardization or None, got a tuple"),
         (Standardization(np.zeros(3), np.ones(3)), r"finite mean for each of the net's 4 inputs, got .* shape \(3,\)"),
         (Standardization(np.zeros(4), np.ones(())), r"finite scale for each of the net's 4 inputs, got .* shape \(\)"),
         (Standardization(np.full(4, np.nan), np.ones(4)), r"finite mean for each"),
