@@ -200,7 +200,8 @@ def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args
         raise CannotCall(f"{message}: {said(error)}, {location(error)}") from error
     except AttributeError as error:
         # Attributes that forward lacks may be meant to be set from outside, such as the mode or the input shape.
-        if (error.obj is layer and left is INPUT_GRADIENT) or is_misspelled(error):
+        certain = left is INPUT_GRADIENT or error.name in parameters(type(layer))  # given to the constructor, not kept
+        if (error.obj is layer and certain) or is_misspelled(error):
             raise
         raise CannotCall(f"{method.__qualname__} must be called in another way: {error}, {location(error)}") from error
     if result is None:

@@ -305,7 +305,7 @@ def _normalization(owner: type) -> Pair:
         vars(layer).update({name: EPS for name, value in vars(layer).items() if EPSILON.search(name) and value})
         if "mode" not in param:  # layer normalization
             return calls.split(layer, x, calls.call_forward(layer, x, True))
-        running = _running_statistics(layer)
+        running = _running_statistics(layer, x)
         own_names.update(_own_names(layer, running))
         for key, (holder, name) in running.items():
             if key in param:
@@ -327,13 +327,18 @@ def _normalization(owner: type) -> Pair:
     return forward, backward
 
 
-def _running_statistics(layer: Any) -> dict[str, tuple[Any, Any]]:
-    """Where a layer stores its running statistics."""
-    found = {key: next(calls.places(vars(layer), pattern, object), None) for key, pattern in RUNNING.items()}
-    for key, place in found.items():
-        if place is None:
+def _running_statistics(layer: Any, x: Any) -> dict[str, tuple[Any, Any]]:
+    """Where a layer stores its running statistics; some create them in the first forward pass."""
+
+    def found(key: str) -> tuple[Any, Any] | None:
+        return next(calls.places(vars(layer), RUNNING[key], object), None)
+
+    if not all(map(found, RUNNING)):
+        calls.call_forward(layer, x, True)
+    for key in RUNNING:
+        if found(key) is None:
             raise CannotCall(f"{type(layer).__name__} has no {key} under a usual name")
-    return {key: place for key, place in found.items() if place is not None}
+    return {key: place for key in RUNNING if (place := found(key))}
 
 
 def _own_names(layer: Any, running: dict[str, tuple[Any, Any]]) -> dict[str, str]:
