@@ -211,7 +211,7 @@ OF_OLD_NUMPY = {
     "import numpy as np\n(np.ones(2) > 0) - (np.ones(2) > 0)": "write ^.",
     "import numpy as np\nnp.array([[1, 2], [3]])": "write np.array(..., dtype=object), if you want that.",
     "import numpy as np\nx = np.ones(2)\nx[0] = np.ones(2)": "An array came in place of a number.",
-    "import numpy as np\nnp.npv": "NumPy's release notes say what to write instead.",
+    "import numpy as np\nnp.expit": "NumPy's release notes say what to write instead.",
     "import numpy as np\nnp.zeros(4 / 2)": "write // to divide whole numbers",
     "import numpy as np\nnp.ones(3)[2.0]": "write // to divide whole numbers",
     "raise ValueError('Object arrays cannot be loaded when allow_pickle=False')": "allow_pickle=True), if you trust",
