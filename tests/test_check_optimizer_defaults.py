@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from check_sources import OPTIM, swap
 from test_check import check
 
 RULE = """
@@ -33,6 +34,21 @@ def test_a_rule_that_always_asks_for_a_config_is_not_wrong_for_taking_only_full_
     assert "with no 'learning_rate' in config it fails: KeyError" in str(report)
 
 
+IN_OTHER_WORDS = {
+    '    config.setdefault("momentum", 0.9)\n': '    if "momentum" not in config:\n        config["momentum"] = 0.9\n',
+    'config.setdefault("learning_rate", 1e-2)': 'config["learning_rate"] = config.get("learning_rate", 1e-2)',
+}
+
+
+def test_defaults_may_be_given_in_other_words() -> None:
+    rule = swap(RULE, IN_OTHER_WORDS)
+    assert not check(rule).verdicts
+    report = check(rule.replace("= 0.9", "= 0.09"))
+    assert (report.ok, report.verdicts) == (True, {"default-odd"}), str(report)
+    told = "where config has no 'momentum' it takes 0.09, the courses' is 0.9, in layers.py, line 10"
+    assert told in " ".join(str(report).split())
+
+
 def test_defaults_out_of_range_are_noted_with_their_lines() -> None:
     report = check(RULE.replace("0.9)", "0.09)").replace("1e-2)", "0)"))
     assert (report.ok, report.verdicts) == (True, {"default-odd"}), str(report)
@@ -42,3 +58,9 @@ def test_defaults_out_of_range_are_noted_with_their_lines() -> None:
         "where config has no 'momentum' it takes 0.09, the courses' is 0.9",
     ]
     assert not check(RULE.replace("0.9)", "0.95)").replace("1e-2)", "1e-4)")).verdicts
+
+
+def test_betas_with_each_others_default_are_noted() -> None:
+    report = check(swap(OPTIM, {'"beta1", 0.9)': '"beta1", 0.999)', '"beta2", 0.999)': '"beta2", 0.9)'}))
+    assert (report.ok, report.verdicts) == (True, {"default-odd"}), str(report)
+    assert "where config has no 'beta1' it takes 0.999, the courses' is 0.9" in " ".join(str(report).split())

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from thinnet import cli, kernels
+from thinnet.config import Config
 from thinnet.errors import MissingExtraError
 
 QUICK = ["--num-train", "60", "--hidden-dims", "5", "--epochs", "1", "--batch-size", "20"]
@@ -93,6 +94,18 @@ def test_a_folder_as_config_is_refused_with_the_file_to_name(
 ) -> None:
     assert cli.main(["train", "--config", str(tmp_path), "--output", str(tmp_path / "run")]) == 2
     assert "must be a TOML file, got a folder. Name the config.toml of a run." in capsys.readouterr().err
+
+
+def test_the_config_of_a_run_that_was_compared_repeats_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, own = tmp_path / "config.toml", tmp_path / "own.toml"
+    file.write_text(Config(num_train=50, hidden_dims=(5,), epochs=1, dropout_mask="batch", seed=0).to_toml())
+    own.write_text('hidden_dims = [5]\ndropout_mask = "batch"\n')
+    train = ["train", "--quiet", "--config"]
+    assert cli.main([*train, str(file), "--output", str(tmp_path / "run")]) == 0
+    assert Config.from_toml(tmp_path / "run" / "config.toml").dropout_mask == "batch"
+    for more in ([str(file), "--scaling", "unscaled"], [str(own)]):
+        assert cli.main([*train, *more, "--output", str(tmp_path / "other")]) == 2
+        assert "must be left out with" in capsys.readouterr().err
 
 
 def test_too_little_memory_is_an_error_in_words(

@@ -226,18 +226,19 @@ USES = {
 }
 
 
-def check_used(configs: Sequence[Config], named: Collection[str] = ()) -> None:
+def check_used(configs: Sequence[Config], named: Collection[str] = (), among: Collection[str] = tuple(USES)) -> None:
     """Check that no option is given that all of these configs ignore: a sweep may vary what decides.
 
     Args:
         configs: of one run, or of those of a sweep.
         named: fields that were given, so that they are checked even if they are the defaults.
+        among: fields to check.
 
     Raises:
         ArgumentError: if one would be ignored.
     """
-    for name, use in USES.items():
-        default = getattr(Config, name)
+    for name in filter(set(among).__contains__, USES):
+        use, default = USES[name], getattr(Config, name)
         without_effect = {default if use.neutral is None else use.neutral, *(() if name in named else (default,))}
         config = next((each for each in configs if getattr(each, name) not in without_effect), None)
         if config is not None and not any(map(use.used, configs)):

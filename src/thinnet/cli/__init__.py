@@ -21,7 +21,7 @@ from thinnet.cli import experiments
 from thinnet.cli.options import Parser, above_0, add_field, add_verbosity, is_silent, points, port, tell
 from thinnet.cli.streams import flush_output, open_streams
 from thinnet.cli.typed import as_typed
-from thinnet.config import Config, check_used, read_toml
+from thinnet.config import USES, Config, check_used, read_toml
 from thinnet.course.dialects import DIALECTS, DRAWS
 from thinnet.ctrl_c import answer_in_words
 from thinnet.distributed.launch import started_by_mpi, started_several
@@ -235,11 +235,13 @@ def _run_train(options: argparse.Namespace) -> int:
     base = read_toml(options.config) if options.config else {}
     options.in_file = dict.fromkeys(base.keys() - given.keys(), options.config)
     config = Config.from_mapping({**base, **given}, str(options.config or "the command line"))
-    check_used([config], given)
+    # A file with all fields was written by a run, perhaps one of several that were compared, of which others used them.
+    recorded = base.keys() >= {field.name for field in fields(Config)}
+    check_used([config], given, given if recorded else USES)
     default = Path("runs", time.strftime("%Y-%m-%d-%H%M%S"))
     folder = options.processes.from_first(options.output or default)
     log = (lambda text: None) if is_silent(options) else print
-    return _train(partial(runs.start, config, log=log), folder, options)
+    return _train(partial(runs.start, config, log=log, compared=recorded), folder, options)
 
 
 def _run_resume(options: argparse.Namespace) -> int:

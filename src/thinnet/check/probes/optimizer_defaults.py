@@ -12,7 +12,8 @@ from thinnet.optim import OPTIMIZERS
 USUAL: dict[str, Callable[[float], bool]] = {
     "learning_rate": lambda value: value > 0,
     "epsilon": lambda value: value >= 0,
-    **dict.fromkeys(("momentum", "decay_rate", "beta1", "beta2"), lambda value: 0.5 <= value < 1),
+    **dict.fromkeys(("momentum", "decay_rate", "beta2"), lambda value: 0.5 <= value < 1),
+    "beta1": lambda value: 0.5 <= value <= 0.99,  # 0.999 is beta2's
 }
 
 
@@ -24,7 +25,7 @@ def check_defaults(subject: Subject, steps: Callable[[Any], Any], options: Mappi
     for key in options:
         config = Asked({name: value for name, value in options.items() if name != key})
         _, why = subject.attempt(steps, config)
-        line, taken = config.asked.get(key, ("", None))
+        line, taken = config.taken.get(key, ("", None))
         if why:
             failing[f"no {key!r} in config"] = why
         elif isinstance(taken, Real) and not USUAL[key](float(taken)):

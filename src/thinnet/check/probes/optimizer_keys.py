@@ -12,20 +12,30 @@ MOST_RUNS = 500
 
 
 class Asked(dict[str, Any]):
-    """A config that records which keys are read, where, and with which default."""
+    """A config that records which keys are read, where, and with which default; and which it is then given, where."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)
         self.asked: dict[str, tuple[str, Any]] = {}
+        self.taken: dict[str, tuple[str, Any]] = {}  # the value in place of one that is not there
 
-    def _note(self, key: str, usual: Any = 0.0) -> None:
+    def _note(self, key: str, usual: Any = None, read: bool = True) -> None:
         code, number = (frame := sys._getframe(2)).f_code, frame.f_lineno
-        if not of_a_library(code.co_filename):
-            self.asked.setdefault(key, (line_of(code.co_filename, number), usual))
+        if of_a_library(code.co_filename):
+            return
+        line = line_of(code.co_filename, number)
+        if read:
+            self.asked.setdefault(key, (line, 0.0 if usual is None else usual))
+        if usual is not None and not super().__contains__(key):
+            self.taken.setdefault(key, (line, usual))
 
     def __getitem__(self, key: str) -> Any:
         self._note(key)
         return super().__getitem__(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._note(key, value, read=False)
+        super().__setitem__(key, value)
 
     def __contains__(self, key: object) -> bool:
         self._note(str(key))
