@@ -108,6 +108,16 @@ def test_the_config_of_a_run_that_was_compared_repeats_it(tmp_path: Path, capsys
         assert "must be left out with" in capsys.readouterr().err
 
 
+def test_an_experiment_does_not_begin_where_its_page_would_replace_another_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("<p>mine</p>")
+    assert cli.main(["experiment", "dropout", "--quiet", "--output", str(tmp_path)]) == 2
+    assert "must be a new file or an older page of thinnet report" in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [page]
+
+
 def test_too_little_memory_is_an_error_in_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ from thinnet.checks import check_number
 from thinnet.cli.options import add_field, add_verbosity, is_silent, natural, positive, rate, tell
 from thinnet.config import PRECISION_NAMES, Config
 from thinnet.errors import ArgumentError, MissingExtraError
+from thinnet.storage.files import check_page
 
 PACKAGES = {
     "digits": ("sklearn",),
@@ -198,13 +199,21 @@ def conduct(
     digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
     check_extras(*digits, "report", *side_by_side)
     progress = False if is_silent(options) else None
+    page = _page_in(options.output)
     _check_rows(configs, options)
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
     groups = group_runs(runs)
-    page = write_report([run.folder for run in runs], options.output / "report.html", title=title)
+    write_report([run.folder for run in runs], page, title=title)
     _say(options, "")
     _tell(options, {"groups": [_metrics(group) for group in groups]}, table(groups), page)
     return groups
+
+
+def _page_in(folder: Path) -> Path:
+    """Where the page will be; an error before any training if a file of another kind is there."""
+    page = folder / "report.html"
+    check_page("output", page, "thinnet report")
+    return page
 
 
 def _check_rows(configs: Sequence[Config], options: argparse.Namespace) -> None:
@@ -251,9 +260,9 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     check_extras("report")
     config = changed(cifar10_fc.RECIPE, options)
     folder = options.output or Path("runs", "cifar10-fc", names([config])[0])
-    silent = is_silent(options)
+    page, silent = _page_in(folder), is_silent(options)
     result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
-    page = write_report([folder], title="The net of ECE C247's assignment on CIFAR-10")
+    write_report([folder], title="The net of ECE C247's assignment on CIFAR-10")
     numbers = {"val_accuracy": result.val_accuracy, "test_accuracy": result.test_accuracy}
     _tell(options, {**numbers, "seconds": result.history.seconds[-1]}, cifar10_fc.table(result), page)
     return 0
@@ -274,9 +283,9 @@ def _run_ladder(options: argparse.Namespace) -> int:
     if options.precision is not None:
         given["precision"] = options.precision
     config = cifar10_ladder.recipe_for(options.minutes, **given)
-    silent = is_silent(options)
+    page, silent = _page_in(folder), is_silent(options)
     climb = cifar10_ladder.run(config, folder, verbose=not silent, progress=False if silent else None)
-    page = write_report([folder], title="A fully connected net on CIFAR-10, from pixels alone")
+    write_report([folder], title="A fully connected net on CIFAR-10, from pixels alone")
     _tell(options, climb.numbers(), climb.table(), page)
     return 0
 
