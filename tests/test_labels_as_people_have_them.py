@@ -202,6 +202,15 @@ def test_one_hot_classes_are_values_with_a_warning_unless_the_loss_is_named() ->
     assert FullyConnectedNet.for_data(Dataset(X, np.ones((len(X), 2))), [4]).loss_name == "mse"
 
 
+def test_a_class_of_test_rows_alone_is_one_of_the_net_whether_labels_are_numbers_or_text() -> None:
+    for labels, name in ((np.array([0, 1, 2]), "2"), (np.array(["a", "b", "c"]), "'c'")):
+        data = Dataset(X, labels[BITS], X_test=X[:3], y_test=labels)
+        net = FullyConnectedNet.for_data(data, [4])
+        assert (data.num_classes, net.num_classes) == (3, 3)
+        with pytest.warns(UserWarning, match=f"y_test has the label {name}, which no training row has"):
+            Solver(net, data, epochs=1, verbose=False).train()
+
+
 @pytest.mark.parametrize(
     ("argument", "given", "ours"),
     [
@@ -240,10 +249,9 @@ def test_frames_of_two_splits_with_columns_in_another_order() -> None:
 
 @pytest.mark.parametrize("prices", [np.arange(40) * 1000, np.arange(40.0) * 1000])  # whole, so they look like labels
 def test_who_has_whole_numbers_as_values_is_told_what_helps(prices: Any) -> None:
-    with pytest.raises(ArgumentError, match="for values build the net with loss='mse'"):
-        FullyConnectedNet.for_data(Dataset(X, prices), [4])
-    with pytest.raises(ArgumentError, match="if these are values, build it with loss='mse'"):
-        solver(prices // 1000, X, prices)
+    for data in (Dataset(X, prices), Dataset(X, prices // 1000, X, prices)):
+        with pytest.raises(ArgumentError, match=r"up to 39000, .* for values build the net with loss='mse'"):
+            FullyConnectedNet.for_data(data, [4])
     solver(prices, X, prices, loss="mse")
 
 

@@ -94,7 +94,7 @@ class Dataset(Known):
 
     @property
     def num_classes(self) -> int:
-        """The number of classes: the number of names if there are any, else one more than the largest label.
+        """The number of classes: that of the names if there are any, else one more than the largest label of any split.
 
         For regression, the number of targets.
         """
@@ -102,7 +102,8 @@ class Dataset(Known):
             return int(self.y_train.shape[1])
         if self.share is not None:
             return self.share.num_classes
-        return len(self.class_names) or int(self.y_train.max(initial=-1)) + 1
+        labels = [y for y in (self.y_train, self.y_val, self.y_test) if y is not None]
+        return len(self.class_names) or max(int(y.max(initial=-1)) for y in labels) + 1
 
     def num_rows(self, split: str) -> int:
         """The number of rows of a split; 0 if it is absent."""
