@@ -140,6 +140,8 @@ LAYER_FAULTS: list[tuple[str, str, str, str]] = [
     ("running-statistics-not-updated", "batchnorm_forward", 'bn_param["running_mean"] = running_mean', ""),
     ("running-statistics-wrong", "batchnorm_forward", 'bn_param.get("momentum", 0.9)', 'bn_param.get("momentum", 0.1)'),
     ("running-statistics-wrong", "batchnorm_forward", 'bn_param.get("momentum", 0.9)', 'bn_param.get("momentum", 1.8)'),
+    ("running-statistics-wrong", "batchnorm_forward", '"running_mean", np.zeros(D', '"running_mean", 7 + np.zeros(D'),
+    ("running-statistics-wrong", "batchnorm_forward", '"running_var", np.zeros(D', '"running_var", 9 + np.zeros(D'),
     ("running-momentum-swapped", "batchnorm_forward", "momentum * running_mean + (1 - momentum) * mu",
      "(1 - momentum) * running_mean + momentum * mu"),
     ("running-statistics-wrong", "batchnorm_forward", "momentum * running_var + (1 - momentum) * var",

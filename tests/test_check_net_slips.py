@@ -188,6 +188,8 @@ def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> No
         ({"-= learning_rate * grads": "-= (-1 if key == 'b1' else 1) * learning_rate * grads"}, "wrong-update: in the first step, train changes b1 by 0.1 times its gradient, expected -0.1 times", "every parameter in the same way"),
         ({"-= learning_rate *": "-= (learning_rate if key != 'W2' else 1) *"}, "train changes W2 by -1 times", "every parameter"),
         ({"-= learning_rate * grads[key]": "-= learning_rate * (np.sign(grads[key]) if key == 'W1' else grads[key])"}, "train changes W1 by no multiple of its gradient, expected", "every parameter"),
+        ({"y=y[rows], reg=reg)": "y=y[rows])"}, "regularization-missing: train takes reg, but does not give it to loss", "reg=reg)."),
+        ({"np.random.choice(len(X), batch_size)": "np.random.choice(len(X), 200)"}, "with batch_size=20, train gives 200 rows to loss", "np.random.choice(len(X), batch_size)"),
         ({"-= learning_rate *": "-= learning_rate ** 3 *"}, "wrong-update: 200 steps of train", "this step's batch"),
         ({"return self.loss(X).argmax(axis=1)": "return self.loss(X)"}, "what predict(X) returns has shape (50, 4), expected (50,)", "np.argmax"),
     ],

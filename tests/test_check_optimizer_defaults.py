@@ -60,6 +60,14 @@ def test_defaults_out_of_range_are_noted_with_their_lines() -> None:
     assert not check(RULE.replace("0.9)", "0.95)").replace("1e-2)", "1e-4)")).verdicts
 
 
+def test_options_that_are_overwritten_explain_a_wrong_step() -> None:
+    report = check(RULE.replace('config.setdefault("learning_rate", 1e-2)', 'config["learning_rate"] = 1e-2'))
+    assert report.verdicts == {"input-mutated"}, str(report)
+    assert "config.setdefault(key, value) in place of config[key] = value, for every option" in " ".join(
+        str(report).split()
+    )
+
+
 def test_betas_with_each_others_default_are_noted() -> None:
     report = check(swap(OPTIM, {'"beta1", 0.9)': '"beta1", 0.999)', '"beta2", 0.999)': '"beta2", 0.9)'}))
     assert (report.ok, report.verdicts) == (True, {"default-odd"}), str(report)

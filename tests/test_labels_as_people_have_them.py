@@ -101,7 +101,7 @@ def test_a_label_that_few_rows_lack_by_chance_is_not_warned_of() -> None:
 
 @pytest.mark.parametrize("y", [np.array([10_001, 20_007] * 20), np.arange(40) + 10**12])
 def test_labels_that_are_no_numbers_of_classes_are_refused(y: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"an output for each number\. Number the classes"):
+    with pytest.raises(ArgumentError, match=r"an output for each\. Number the classes"):
         FullyConnectedNet.for_data(Dataset(X, y), [4])
     assert FullyConnectedNet.for_data(Dataset(X, y), [4], loss="mse").num_classes == 1
 

@@ -21,6 +21,9 @@ PACKAGES = {
 }
 
 
+NEXT_STEP = ". To go on, start it again with the same options"  # after an interruption
+
+
 @dataclass(frozen=True)
 class Experiment:
     """The help texts, options and action of ``thinnet experiment NAME``."""
@@ -199,6 +202,7 @@ def conduct(
     digits = ("digits",) if any(config.data == "digits" for config in configs) else ()
     check_extras(*digits, "report", *side_by_side)
     progress = False if is_silent(options) else None
+    options.next_step = NEXT_STEP
     page = _page_in(options.output)
     _check_rows(configs, options)
     runs = sweep.run(configs, options.output, workers, lambda text: _say(options, text), progress)
@@ -260,6 +264,7 @@ def _run_cifar10(options: argparse.Namespace) -> int:
     check_extras("report")
     config = changed(cifar10_fc.RECIPE, options)
     folder = options.output or Path("runs", "cifar10-fc", names([config])[0])
+    options.next_step = NEXT_STEP
     page, silent = _page_in(folder), is_silent(options)
     result = cifar10_fc.run(config, folder, verbose=not silent, progress=False if silent else None)
     write_report([folder], title="The net of ECE C247's assignment on CIFAR-10")
@@ -283,6 +288,7 @@ def _run_ladder(options: argparse.Namespace) -> int:
     if options.precision is not None:
         given["precision"] = options.precision
     config = cifar10_ladder.recipe_for(options.minutes, **given)
+    options.next_step = NEXT_STEP
     page, silent = _page_in(folder), is_silent(options)
     climb = cifar10_ladder.run(config, folder, verbose=not silent, progress=False if silent else None)
     write_report([folder], title="A fully connected net on CIFAR-10, from pixels alone")

@@ -120,7 +120,7 @@ def check_classes(data: Any, loss: str) -> None:
     if data.share is None and data.num_classes > MOST_ABSENT + 10 * seen:
         raise ArgumentError(
             f"labels must be numbered from 0 to the number of classes, got {seen} different ones in y_train and "
-            f"numbers up to {data.num_classes - 1}, and a net would have an output for each number. Number the classes: "
+            f"numbers up to {data.num_classes - 1}, and a net would have an output for each. Number the classes: "
             f"names, y = np.unique(y, return_inverse=True); for values build the net with loss='mse'."
         )
 

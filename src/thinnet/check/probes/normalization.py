@@ -133,7 +133,7 @@ def check_batchnorm_forward(subject: Subject) -> None:
         message = f"after a step in train mode bn_param has no {' and no '.join(missing)}"
         subject.report("running-statistics-not-updated", message)
     elif not (subject.has_fault or subject.of_class):
-        check_default_momentum(subject, x, gamma, beta)
+        check_defaults(subject, x, gamma, beta)
     note_epsilon(subject, 0, x, gamma, beta, {"mode": "train"})
 
 
@@ -236,18 +236,28 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
         subject.report(verdict, message)
 
 
-def check_default_momentum(subject: Subject, *args: Any) -> None:
-    """Check the weight of the old statistics where bn_param has no momentum, as in the courses' nets: mostly 0.9."""
-    param, means = {"mode": "train"}, []
+def check_defaults(subject: Subject, *args: Any) -> None:
+    """Check what stands for a momentum and for running statistics that bn_param does not have, as in the nets."""
+    x, param, steps = args[0], {"mode": "train"}, []
     for _ in range(3):
         subject.pair(subject.own, *args, param)
-        means.append(np.array(param["running_mean"], dtype=float).ravel())
-    first, second = means[1] - means[0], means[2] - means[1]  # the second is the first times the momentum
+        steps.append([np.array(param[key], dtype=float).ravel() for key in ("running_mean", "running_var")])
+    first, second = steps[1][0] - steps[0][0], steps[2][0] - steps[1][0]  # the second is the first times the momentum
     momentum = float(first @ second / (first @ first or 1))
-    if close(second, momentum * first) and np.any(first) and not 0.5 <= momentum < 1:
+    if not close(second, momentum * first) or not np.any(first):
+        return
+    if not 0.5 <= momentum < 1:
         now, expected = f"{momentum:.3g} * running + {1 - momentum:.3g} * batch", "0.9 * running + 0.1 * batch"
         message = f"where bn_param has no momentum, running_mean becomes {now}, expected {expected}"
         subject.report("running-statistics-wrong", message)
+        return
+    for key, after, batch, usual in zip(
+        ("mean", "var"), steps[0], (x.mean(axis=0), x.var(axis=0)), (0, 1), strict=True
+    ):
+        start = (after - (1 - momentum) * batch) / momentum
+        if not any(close(start, other) for other in (0 * batch, 0 * batch + usual)):
+            message = f"where bn_param has no running_{key}, it starts at {start[0]:.4g}, expected 0"
+            subject.report("running-statistics-wrong", message)
 
 
 def check_epsilon(subject: Subject, how: str, usual: Any, name: str, *args: Any) -> None:

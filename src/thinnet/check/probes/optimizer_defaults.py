@@ -10,8 +10,8 @@ from thinnet.optim import OPTIMIZERS
 
 # The range of values with which a rule works; within it, a default other than the courses' is a choice.
 USUAL: dict[str, Callable[[float], bool]] = {
-    "learning_rate": lambda value: value > 0,
-    "epsilon": lambda value: value >= 0,
+    "learning_rate": lambda value: 0 < value <= 1,
+    "epsilon": lambda value: 0 <= value <= 1e-3,
     **dict.fromkeys(("momentum", "decay_rate", "beta2"), lambda value: 0.5 <= value < 1),
     "beta1": lambda value: 0.5 <= value <= 0.99,  # 0.999 is beta2's
 }

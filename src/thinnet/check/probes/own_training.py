@@ -9,6 +9,7 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes.net_harness import C, D, NetHarness
+from thinnet.check.subject import parameters
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 ROWS, BATCH, RATE, STEPS = 40, 20, 0.1, 200
@@ -28,6 +29,9 @@ def _wrong_batches(batches: list[tuple[FloatArray, AnyArray]], X: FloatArray, y:
     mislabeled = sum(int(np.sum(y[rows] != of)) for rows, of in zip(seen, labels, strict=True))
     if mislabeled:
         return f"{mislabeled} of {sum(map(len, seen))} rows that train gives to loss come with the label of another row"
+    sizes = {len(rows) for rows in seen}
+    if len(sizes) == 1 and not sizes & {BATCH, len(X)}:
+        return f"with batch_size={BATCH}, train gives {len(seen[0])} rows to loss in each step"
     first = {*seen[0]}
     if len(first) < len(X) and all({*rows} == first for rows in seen):
         return f"in all {len(seen)} steps, train gives the same {len(first)} of {len(X)} rows to loss"
@@ -60,19 +64,21 @@ def check_training(harness: NetHarness, train_name: str) -> None:
     net, (X, y) = harness.fresh((), {}), harness.data(ROWS)
     X = X + 3 * np.eye(C, D)[y]
 
-    def parameters() -> dict[Any, AnyArray]:
+    def values() -> dict[Any, AnyArray]:
         return {key: np.array(value) for key, value in net.params.items()}
 
-    before, start, loss = parameters(), harness.loss(net, X, y)[0], net.loss
+    before, start, loss = values(), harness.loss(net, X, y)[0], net.loss
     batches = list[tuple[FloatArray, AnyArray]]()
+    with_reg = list[bool]()
     passed = list[dict[Any, AnyArray]]()  # the parameters in each call of loss, and at the end
     first: dict[Any, AnyArray] = {}  # the gradients of the first call
 
     def noted(X: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         if y is not None:  # not for predictions
+            with_reg.append(bool(args) or "reg" in kwargs)
             with contextlib.suppress(Exception):  # what is not a batch of numbers is not judged
                 batches.append((np.array(X, np.float64), np.array(y)))
-                passed.append(parameters())
+                passed.append(values())
         result = loss(X, *(() if y is None else (y,)), *args, **kwargs)
         if len(passed) == 1 and not first and isinstance(result, tuple):
             with contextlib.suppress(Exception):
@@ -83,7 +89,7 @@ def check_training(harness: NetHarness, train_name: str) -> None:
     harness.subject.call(train_name, net, X, y)
     net.loss = loss
     end = harness.loss(net, X, y)[0]
-    passed.append(parameters())
+    passed.append(values())
     message = f"{STEPS} steps of train with learning_rate={RATE} change the loss from {start:.4g} to {end:.4g}"
     kept = [str(key) for key in before if key not in _changed(before, passed[-1])]
     if told := _wrong_batches(batches, X, y):
@@ -94,6 +100,8 @@ def check_training(harness: NetHarness, train_name: str) -> None:
         harness.subject.report("wrong-update", f"{message}, but leave {' and '.join(kept)} as before")
     elif told := _wrong_step(passed[0], passed[1], first):
         harness.subject.report("wrong-update", told)
+    elif "reg" in parameters(net.train) and not any(with_reg):
+        harness.subject.report("regularization-missing", "train takes reg, but does not give it to loss")
     elif not end < 0.9 * start:
         moves = sum(bool(_changed(*pair)) for pair in itertools.pairwise(passed))
         seldom = f": the parameters change in only {moves} of them" if 0 < moves < STEPS // 2 else ""
