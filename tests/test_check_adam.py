@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -101,3 +103,39 @@ def test_the_lines_of_a_rule_are_the_rule_and_no_mistake_in_them_is(name: str) -
     assert len(alone) >= len(MISTAKES[name])
     for lines in alone:
         assert not np.allclose([*path(lines, w, grads, OPTIONS[name])], right, rtol=1e-4), lines
+
+
+KEYS = [("sgd_momentum", '"velocity"', '"vel"'), ("rmsprop", '"cache"', '"c"'), ("adam", '"m"', '"moment"')]
+
+
+@pytest.mark.parametrize(("function", "old", "new"), KEYS, ids=ids(KEYS))
+def test_a_state_that_no_notebook_can_give_is_noted(function: str, old: str, new: str) -> None:
+    report = check(sources.swap(sources.OPTIM, {old: new}))
+    found = [one.evidence for name, one in report if (name, one.verdict) == (function, "state-kept-elsewhere")]
+    assert len(found) == 1, str(report)
+    assert report.ok
+
+
+def test_a_velocity_of_the_other_sign_is_noted() -> None:
+    turned = {
+        'v = config["momentum"] * v - config["learning_rate"] * dw\n    next_w = w + v': "v = "
+        'config["momentum"] * v + config["learning_rate"] * dw\n    next_w = w - v'
+    }
+    report = check(sources.swap(sources.OPTIM, turned))
+    assert report.ok, str(report)
+    assert report.verdicts == {"state-kept-elsewhere"}
+    assert "with config['velocity'] given, w[" in str(report)
+
+
+def test_the_names_of_nndl_are_no_other_names() -> None:
+    keys = {'["v"]': '["a"]', '"v",': '"a",', '["m"]': '["v"]', '"m",': '"v",', '"cache"': '"a"'}
+    report = check(sources.swap(sources.OPTIM, keys))
+    assert report.ok, str(report)
+    assert not report.verdicts
+
+
+def test_a_weight_that_moves_wrong_is_shown_where_it_does() -> None:
+    report = check(sources.swap(sources.OPTIM, {"(1 - b1) * dw": "(1 - b1) * np.maximum(dw, 0)"}))
+    [(_, found)] = report
+    moved, expected = re.findall(r"moves to (\S+), expected (\S+)", found.evidence)[0]
+    assert moved != expected, str(report)

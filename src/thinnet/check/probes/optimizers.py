@@ -28,6 +28,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 SMALL_BETAS = {"beta1": 0.25, "beta2": 0.3}  # with which 1 - beta * t stays positive for three steps
 LARGE_EPSILON = 0.5
+# What the courses' notebooks give of the state: the keys in config, each with its name in the rule, by course.
+STATES: dict[str, list[dict[str, str]]] = {
+    "sgd": [],
+    "sgd_momentum": [{"velocity": "v"}],
+    "sgd_nesterov_momentum": [{"velocity": "v"}],
+    "rmsprop": [{"cache": "cache"}, {"a": "cache"}],
+    "adam": [{"m": "m", "v": "v"}, {"v": "m", "a": "v"}],
+}
 # The verdict on Adam's use of a given t of 5 ("" if right), its evidence, and the lines that use t this way.
 FORGOTTEN = "1 - beta in both, expected 1 - beta ** 6 and 1 - beta ** 7"
 FIRST, SECOND = {"mt": "mt = m / (1 - beta1)"}, {"vt": "vt = v / (1 - beta2)"}
@@ -73,7 +81,7 @@ def check(subject: Subject) -> None:
     wrong = [step for step in range(STEPS) if not close(got[step], right[step])]
     if wrong:
         step = wrong[0]
-        evidence = f"in step {step + 1}, w[0, 0] moves to {got[step][0, 0]:.6g}, expected {right[step][0, 0]:.6g}"
+        evidence = f"in step {step + 1}, {_moves(got[step], right[step])}"
         if subject.has("input-mutated"):  # a given option is overwritten, which explains it
             return
         if odd := _odd_state(configs[0]):
@@ -83,9 +91,28 @@ def check(subject: Subject) -> None:
         message = "in the steps of a second parameter, with its own config, it continues from the state of the first"
         subject.report("state-not-kept", message)
     else:
+        if not subject.findings:
+            _given_state(subject, w, grads[0])
         if "epsilon" in OPTIONS[name]:
             _epsilon(subject, lines, w, grads[0])
         check_defaults(subject, functools.partial(_theirs, subject, w, grads), OPTIONS[name])
+
+
+def _given_state(subject: Subject, w: FloatArray, dw: FloatArray) -> None:
+    """Check that a step continues from the state that the courses' notebooks give."""
+    name, evidence = subject.own, ""
+    state = np.abs(subject.rng.normal(size=w.shape)) + 1
+    for keys in STATES[name]:
+        start = {own: state * (1 + i) for i, own in enumerate(keys.values())}
+        right = next(path(RULES[name], w, [dw], OPTIONS[name], t=GIVEN, **start))
+        given = {key: start[own].copy() for key, own in keys.items()} | ({"t": GIVEN} if name == "adam" else {})
+        stepped, _ = subject.attempt(_theirs, subject, w, [dw], OPTIONS[name] | given)
+        if not stepped or close(stepped[0][0], right):
+            return
+        there = " and ".join(f"config[{key!r}]" for key in keys)
+        evidence = evidence or f"with {there} given, {_moves(stepped[0][0], right)}"
+    if evidence:
+        subject.report("state-kept-elsewhere", evidence)
 
 
 def _diagnose(
@@ -123,6 +150,12 @@ def _odd_state(config: Mapping[str, Any]) -> str:
         if np.shares_memory(first, second):
             return f"config[{one!r}] and config[{other!r}] are the same array, so changing one changes the other"
     return ""
+
+
+def _moves(got: FloatArray, right: FloatArray) -> str:
+    """Where the weight that is farthest from right moves to; NaN counts as the farthest."""
+    i, j = np.unravel_index(np.argmax(np.abs(got - right)), right.shape)
+    return f"w[{i}, {j}] moves to {got[i, j]:.6g}, expected {right[i, j]:.6g}"
 
 
 def _same(got: FloatArray, expected: FloatArray) -> bool:
