@@ -55,6 +55,7 @@ OLD_LAYERS = {  # all are correct in Python 2, whether or not the file shows sig
     "an indexed zip": ("out = np.maximum(0, x)", "out = np.maximum(zip([0], [1])[0][0], x)"),
     "an indexed map": ("out = np.maximum(0, x)", "out = np.maximum(map(float, [0])[0], x)"),
     "keys": ("out = np.maximum(0, x)", "out = np.maximum({0: 1}.keys()[0], x)"),
+    "a method next": ("out = np.maximum(0, x)", "out = np.maximum(iter([0]).next(), x)"),
     "a list of a range": ("N = x.shape[0]\n    margins", "N = (range(3) + [x.shape[0]])[-1]\n    margins"),
 }
 
@@ -78,6 +79,16 @@ def test_a_fault_in_what_only_python_2_runs_is_found(how: str, tmp_path: Path) -
     report = check(tmp_path, text.replace("dx = dout * (x > 0)", "dx = dout"))
     assert report.faults == {"wrong-gradient"}
     assert check(tmp_path, text + "\nname = f'{3}'\n").faults == {"crashed"}
+
+
+FLOATS = ["np.zeros(np.sqrt(x.size))", "np.zeros(x.size * 1.0)", "x.reshape(len(x), np.sqrt(x.shape[1] ** 2))"]
+
+
+@pytest.mark.parametrize("size", FLOATS)
+def test_a_size_that_no_python_makes_whole_is_a_fault(size: str, tmp_path: Path) -> None:
+    report = check(tmp_path, sources.swap(RELU, {"    out = ": f"    {size}\n    out = "}))
+    assert report.verdicts == {"crashed"}, str(report)
+    assert "must be an integer" in str(report)
 
 
 RELU = """\

@@ -28,7 +28,7 @@ PYTHON_2_ERRORS = re.compile(
     r"'(float|numpy\.float64)' object cannot be interpreted|slice indices must be|only integers, slices"
     r"|of type 'float'|sequence of integers or a single integer|arrays used as indices must be of integer"
     r"|'(zip|map|filter|range|dict_keys|dict_values|dict_items)'|between instances of 'NoneType'"
-    r"|'(has_key|iteritems|iterkeys|itervalues|decode)'|needs to be a sequence|passed as a \"sequence\""
+    r"|'(has_key|iteritems|iterkeys|itervalues|decode|next)'|needs to be a sequence|passed as a \"sequence\""
 )
 OLD_NUMPY_ERRORS = re.compile(
     r"numpy boolean (negative|subtract)|inhomogeneous shape|was removed in the NumPy|not None as shape"

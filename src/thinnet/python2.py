@@ -19,8 +19,8 @@ FIXERS = str.split(
     "itertools_imports long map metaclass methodattrs ne next nonzero numliterals paren print raise raw_input "
     "renames repr standarderror sys_exc throw tuple_params types unicode urllib xrange zip"
 )
-NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce"}
-METHODS = {"iteritems", "iterkeys", "itervalues", "has_key"}
+NAMES = {"xrange", "raw_input", "unicode", "basestring", "unichr", "execfile", "reduce", "long"}
+METHODS = {"iteritems", "iterkeys", "itervalues", "viewitems", "viewkeys", "viewvalues", "has_key"}
 MODULES = {"cPickle", "StringIO", "cStringIO", "urllib2", "Queue", "ConfigParser", "HTMLParser", "Tkinter"}
 MODULES |= {"__builtin__", "izip", "imap", "ifilter", "izip_longest"}  # the last four are in itertools
 BRIDGES = {"six", "past", "future"}  # packages that let one code base support both
@@ -142,7 +142,8 @@ def _call(a: ast.expr, b: ast.expr, where: ast.AST) -> ast.Call:
 def _old_names(tree: ast.Module) -> set[str]:
     nodes = list(ast.walk(tree))
     bound = {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
-    bound |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    bound |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    bound |= {str(node.name) for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler)}
     tried = {id(inner) for node in nodes if isinstance(node, ast.Try) for inner in ast.walk(node)}
     imported: set[str] = set()
     for node in nodes:

@@ -124,6 +124,8 @@ def check_source(source: Source, limits: Limits) -> tuple[list[FunctionReport], 
     errors = {} if source.only_python_3 else {name: _old(report) for name, report in found.items()}
     if any(errors.values()):  # once more, as Python 2, with everything that may depend on them
         again, _ = _run(source, [name for name in names if found[name].state != "right"], limits, old=True)
+        if all(_stops_in_both(again[name], error) for name, error in errors.items() if error):
+            again = {}  # Python 2 does not explain it
         for name, report in again.items():
             found[name] = report
             if errors[name] and report.state == "right":
@@ -143,6 +145,11 @@ def _old(report: FunctionReport) -> str:
     """The error that stops a function but may not occur in Python 2, or ""."""
     stops = [found.evidence for found in report.faults if found.verdict in ("crashed", "cannot-import")]
     return next(filter(old_python.PYTHON_2_ERRORS.search, stops), "")
+
+
+def _stops_in_both(report: FunctionReport, error: str) -> bool:
+    """Whether a function stops with the same error as Python 2."""
+    return any(error in found.evidence for found in report.findings)
 
 
 def _run(
