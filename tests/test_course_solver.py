@@ -214,6 +214,11 @@ def test_training_goes_on_where_the_model_cannot_be_pickled(optim: ModuleType, t
 def test_unknown_arguments_are_refused_with_the_courses_name(optim: ModuleType) -> None:
     with pytest.raises(ArgumentError, match=r"Solver has no argument 'epochs'. Did you mean 'num_epochs'\?"):
         solver(epochs=3)
+    for word, key in (("lr", "learning_rate"), ("learning_rate", "learning_rate"), ("beta1", "beta1")):
+        with pytest.raises(
+            ArgumentError, match=rf"has no argument '{word}'. Write optim_config={{'{key}': \.\.\.}}\.$"
+        ):
+            solver(**{word: 1e-3})
     with pytest.raises(ArgumentError, match=r"num_train_samples must be an integer >= 1, got 0"):
         solver(num_train_samples=0)
     with pytest.raises(

@@ -120,6 +120,11 @@ BESIDE_DATA = {
         "Give such rows as Dataset(X_train, y_train, X_val, y_val).",
     ),
 }
+# What a course's Solver takes inside optim_config, by the words for it.
+IN_OPTIM_CONFIG = {
+    **{key: key for key in ("learning_rate", "momentum", "decay_rate", "beta1", "beta2", "epsilon")},
+    **dict.fromkeys(("lr", "learning_rate_init"), "learning_rate"),
+}
 TRAINING = {"optimizer", "optimizer_options", "learning_rate", "schedule", "epochs", "batch_size", "patience"}
 QUESTION = "Did you mean "
 EXAMPLES = {"hidden_dims": "[100], ..."}  # values of arguments whose name does not show their form
@@ -196,6 +201,8 @@ def _too_many(shown: str, by_place: list[str], names: list[str], came: int, take
 
 def _answer(name: str, names: Collection[str], owner: type | None, shown: str) -> str:
     """The advice for an unknown argument: the nearest known one, or that it belongs elsewhere in the class `owner`."""
+    if "optim_config" in names and name in IN_OPTIM_CONFIG:
+        return f"Write optim_config={{{IN_OPTIM_CONFIG[name]!r}: ...}}."
     if "data" in names and name in BESIDE_DATA:
         return BESIDE_DATA[name]
     found = instead_of(name, names)
