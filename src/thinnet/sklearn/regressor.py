@@ -170,7 +170,8 @@ class ThinNetRegressor(RegressorMixin, MultiOutputMixin, ThinNetEstimator):
                 f"warm_start=False."
             )
         elif (y.ndim == 1) != self._flat or (y.ndim == 2 and y.shape[1] != self.n_outputs_):
-            raise ArgumentError(f"y must have {self.n_outputs_} columns as before, got shape {y.shape}.")
+            before = "(N,)" if self._flat else f"(N, {self.n_outputs_})"
+            raise ArgumentError(f"y must have shape {before} as before, got shape {y.shape}.")
         return y.reshape(len(y), -1).astype(np.float64)
 
     def _scaled(
