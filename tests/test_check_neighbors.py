@@ -84,6 +84,7 @@ LAYERS: list[tuple[str, str, str, str]] = [
     ("svm_loss", "margins.sum() / N", "np.sum(margins**2) / N", "the loss has the squares of the margins"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= margins.sum(axis=1)", "dx has the margins at the right class"),
     ("svm_loss", "np.maximum(0, ", "(", "the loss includes margins below zero: replace these with 0"),
+    ("svm_loss", "(margins > 0) * 1.0", "(margins >= 0) * 1.0; dsvm[np.arange(N), y] = 0", "dx counts margins of zero too"),
     ("svm_loss", "+ 1.0)", ")", "the loss has 0 as the margin"),
     ("svm_loss", RIGHT_CLASS, "dsvm[np.arange(N), y] -= 1", "has -1 at the right class instead of the number of margins"),
 ]  # fmt: skip

@@ -90,10 +90,12 @@ def check_svm_loss(subject: Subject) -> None:
     others, margins = np.where(right, 0, dx), np.where(right, 0, x - x[np.arange(N), y][:, None])
     over = np.where(right, 0, np.maximum(margins + 1, 0)) / N
     sums = over.sum(axis=1, keepdims=True)
+    counted = np.where(right, 1 - x.shape[1], 1) / N
     known = (
         (others, "wrong-gradient", "is zero for the right class's score"),
         (np.where(right, -1 / N, dx), "wrong-gradient", "has -1 at the right class instead of the number of margins"),
         (np.abs(dx), "wrong-gradient", "is positive at the right class too"),
+        (counted, "wrong-gradient", "counts margins of zero too, which are no part of the loss: write > 0, not >= 0"),
         (np.where(right, -2 * sums, 2 * over), "wrong-gradient", "is that of the squares of the margins"),
         (np.where(right, -sums, dx), "wrong-gradient", "has the margins at the right class instead of their number"),
     )

@@ -57,7 +57,9 @@ def _taken_from_another(calls: Sequence[Call], stopped: bool) -> Diagnosis | Non
             wrong = order != list(reversed(range(len(caches))))[: len(order)]
         if wrong and len(order) == len(given):
             came = ", ".join(str(i + 1) for i in order)
-            message = f"{kind}_backward is called {len(order)} times in a pass, with the caches of layers {came}"
+            times = f"{len(order)} times in a pass, with the caches of layers {came}"
+            times = f"once in a pass, with the cache of layer {came}" if len(order) == 1 else times
+            message = f"{kind}_backward is called {times}"
             return "cache-of-another-layer", message
     return None
 
