@@ -37,6 +37,13 @@ def test_what_ends_the_function_is_a_verdict_and_the_rest_is_checked(
     assert report.faults == {verdict}
 
 
+def test_functions_compiled_by_numba_are_not_compiled_anew_for_each_kind_of_array(tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="Numba compiles the functions under check")
+    text = sources.swap(sources.LAYERS, {"def relu_backward": "from numba import njit\n@njit\ndef relu_backward"})
+    report = check(tmp_path, text)
+    assert report.ok, str(report)
+
+
 def test_an_endless_loop_is_stopped_and_what_follows_is_checked(tmp_path: Path) -> None:
     text = sources.swap(sources.LAYERS, {"    out = np.maximum(0, x)\n": "    while True:\n        pass\n"})
     report = check(tmp_path, text, limits=Limits(seconds=1, megabytes=1024))

@@ -203,6 +203,7 @@ def _environment() -> dict[str, str]:
         "PYTHONIOENCODING": "utf-8",
         "PYTHONHASHSEED": "0",
         "MPLBACKEND": "Agg",
+        "NUMBA_DISABLE_JIT": "1",  # each kind of array that a compiled function is tried with takes seconds
         "OPENBLAS_NUM_THREADS": "1",  # each of its threads takes address space
         "OMP_NUM_THREADS": "1",
         "MKL_NUM_THREADS": "1",
