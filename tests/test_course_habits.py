@@ -49,6 +49,13 @@ def test_its_dialect_is_known_and_its_name_is_asked_for(line: str, dialect: str)
     assert f"run with --package {name}." in advice(f"ModuleNotFoundError: No module named '{name}'", line)
 
 
+@pytest.mark.parametrize("module", ["cs231n.my_layers", "cs231n.classifiers.mine", "nndl.mine", "cs682.mine"])
+def test_a_module_of_ones_own_inside_the_courses_package_is_asked_for(module: str) -> None:
+    line = f"from {module} import *\nfrom {module.partition('.')[0]}.layers import *"
+    told = advice(f"ModuleNotFoundError: No module named '{module}'", line)
+    assert told.endswith(f"put it beside the notebook, as {module.replace('.', '/')}.py."), told
+
+
 def test_modules_that_stood_beside_the_notebook() -> None:
     told = advice("ModuleNotFoundError: No module named 'layers'", "from layers import *")
     assert (

@@ -10,7 +10,9 @@ from importlib.util import find_spec
 
 from thinnet.course.finder import PACKAGES
 
-MODULES = ("layers", "layer_utils", "classifiers", "fc_net", "solver", "optim", "data_utils", "gradient_check")
+MODULES = str.split(
+    "layers layer_utils fast_layers classifiers fc_net solver optim data_utils vis_utils gradient_check"
+)  # of the courses
 MENDS = {  # by a pattern for the start of the failure
     r"ImportError: attempted relative import": "The cell holds a file of a package: write the package's name before "
     "the dot, or leave the import out.",
@@ -101,6 +103,9 @@ def advice(failure: str, source: str, cells: Sequence[ast.Module] = ()) -> str:
             f"\n{name} is installed, but has no {inside[1:]}: the notebook was written for another version, or for a "
             f"file that is missing."
         )
+    if inside and (name in PACKAGES or inside.rpartition(".")[2] not in MODULES):
+        file = (name + inside).replace(".", "/") + ".py"
+        return f"\nThinnet has no such module. If it is your own file, put it beside the notebook, as {file}."
     if name in MODULES:
         return f"\nIf {name} is a module of the course, put its {name}.py beside the notebook, or write cs231n.{name}."
     if name in _courses(source):
