@@ -158,7 +158,10 @@ class FullyConnectedNet(Net):
         elif data.y_train.ndim == 1:
             check_classes(data, loss)
             options = {"class_names": data.class_names if data.text_labels else (), **options}
-        return cls(hidden_dims, data.num_features, 1 if column else data.num_classes, loss=loss, **options)
+        outputs = 1 if column else data.num_classes
+        if not outputs:
+            raise ArgumentError("data must have at least one training row or class_names, got neither.")
+        return cls(hidden_dims, data.num_features, outputs, loss=loss, **options)
 
     def __repr__(self) -> str:
         return summary(self.spec, self.state, self.standardization is not None)
