@@ -139,3 +139,10 @@ def test_a_weight_that_moves_wrong_is_shown_where_it_does() -> None:
     [(_, found)] = report
     moved, expected = re.findall(r"moves to (\S+), expected (\S+)", found.evidence)[0]
     assert moved != expected, str(report)
+
+
+def test_half_a_step_is_not_explained_by_something_else() -> None:
+    half = {'config["learning_rate"] * dw / np.sqrt': '0.5 * config["learning_rate"] * dw / np.sqrt'}
+    report = check(sources.swap(sources.OPTIM, half))
+    assert [(name, one.verdict) for name, one in report] == [("rmsprop", "wrong-update")]
+    assert "in place of" not in str(report)

@@ -19,11 +19,12 @@ from thinnet.typing import FloatArray
 
 STEPS = 3
 GIVEN = 5  # Adam's t in the courses' notebooks
+# With a decay_rate of 0.8, decay_rate in place of 1 - decay_rate would halve the step, as other mistakes do.
 OPTIONS: dict[str, dict[str, Any]] = {
     "sgd": {"learning_rate": 0.1},
     "sgd_momentum": {"learning_rate": 0.1, "momentum": 0.7},
     "sgd_nesterov_momentum": {"learning_rate": 0.1, "momentum": 0.7},
-    "rmsprop": {"learning_rate": 0.1, "decay_rate": 0.8, "epsilon": 1e-8},
+    "rmsprop": {"learning_rate": 0.1, "decay_rate": 0.85, "epsilon": 1e-8},
     "adam": {"learning_rate": 0.1, "beta1": 0.6, "beta2": 0.8, "epsilon": 1e-8},
 }
 SMALL_BETAS = {"beta1": 0.25, "beta2": 0.3}  # with which 1 - beta * t stays positive for three steps
