@@ -99,3 +99,12 @@ def test_a_starter_folder_below_a_file_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError, match=r"must be a folder, got a file in its place.* Name another one"):
         new_folder(tmp_path / "file" / "homework", "nndl")
+
+
+def test_a_common_ending_makes_no_names_alike(tmp_path: Path) -> None:
+    for name in ("e.npz", "train.csv"):
+        (tmp_path / name).write_text("")
+    for name, told in (("nope.npz", ""), ("trian.npz", "Did you mean 'train.csv'?")):
+        with pytest.raises(DataError) as caught:
+            load_npz(tmp_path / name)
+        assert str(caught.value).partition("Thinnet looked in ")[2].partition(". ")[2] == told

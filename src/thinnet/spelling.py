@@ -23,15 +23,21 @@ LIKE = 0.75  # how alike a name must be to be suggested
 
 def nearest(value: Any, choices: Collection[Any]) -> str:
     """The question "Did you mean ...?" with the choice closest to `value` in meaning or spelling, or an empty text."""
+    found = closest(value, choices)
+    return f"Did you mean {found!r}?" if found else ""
+
+
+def closest(value: Any, choices: Collection[Any]) -> str:
+    """The choice closest to `value` in meaning or spelling, or an empty text."""
     given, names = str(value).lower(), {str(choice).lower(): str(choice) for choice in choices}  # w1 is near to W1
     if (same := OTHER_NAMES.get(given)) in names:
-        return f"Did you mean {same!r}?"
+        return str(same)
     numbers = set(re.findall(r"\d+", given))  # they make a difference: float64 is not meant by float16
     names = {name: own for name, own in names.items() if numbers <= (of := set(re.findall(r"\d+", name))) or not of}
     parts = [name for name in names if min(len(given), len(name)) > 2 and (given in name or name in given)]
     likeness, close = max(((_likeness(given, name), name) for name in names), default=(0.0, ""))
     close = close if likeness >= LIKE else parts[0] if len(parts) == 1 else ""  # val for validation
-    return f"Did you mean {names[close]!r}?" if close else ""
+    return names.get(close, "")
 
 
 def _likeness(given: str, name: str) -> float:

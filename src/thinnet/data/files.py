@@ -8,7 +8,7 @@ from glob import escape
 from pathlib import Path
 
 from thinnet.errors import DataError, MissingDataError
-from thinnet.spelling import nearest
+from thinnet.spelling import closest
 
 LARGEST_FILE = 2**28  # bytes; the largest file that we need to read has 157 million
 
@@ -79,8 +79,9 @@ def looked_for(path: Path) -> str:
     inside = next(
         (f"Did you mean '{one.parent.name}/{one.name}'?" for one in there.glob(f"*/{escape(path.name)}*")), ""
     )
-    others = {one.name for one in there.glob("*")} - {path.name}  # the name itself may be a broken link
-    return f"Thinnet looked in {there}. {inside or nearest(path.name, sorted(others))}".rstrip()
+    others = {one.stem: one.name for one in sorted(there.glob("*")) if one.name != path.name}  # it may be a broken link
+    near = others.get(closest(path.stem, others), "")  # a common ending makes no names alike
+    return f"Thinnet looked in {there}. {inside or (near and f'Did you mean {near!r}?')}".rstrip()
 
 
 def unreadable(path: Path, expected: str, error: OSError, fix: str = "Check its path.") -> DataError:
