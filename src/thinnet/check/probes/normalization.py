@@ -238,7 +238,7 @@ def check_running(subject: Subject, param: dict[str, Any], x: FloatArray, mean: 
 
 def check_defaults(subject: Subject, *args: Any) -> None:
     """Check what stands for a momentum and for running statistics that bn_param does not have, as in the nets."""
-    x, param, steps = args[0], {"mode": "train"}, []
+    param, steps = {"mode": "train"}, list[list[FloatArray]]()
     for _ in range(3):
         subject.pair(subject.own, *args, param)
         steps.append([np.array(param[key], dtype=float).ravel() for key in ("running_mean", "running_var")])
@@ -251,11 +251,10 @@ def check_defaults(subject: Subject, *args: Any) -> None:
         message = f"where bn_param has no momentum, running_mean becomes {now}, expected {expected}"
         subject.report("running-statistics-wrong", message)
         return
-    for key, after, batch, usual in zip(
-        ("mean", "var"), steps[0], (x.mean(axis=0), x.var(axis=0)), (0, 1), strict=True
-    ):
-        start = (after - (1 - momentum) * batch) / momentum
-        if not any(close(start, other) for other in (0 * batch, 0 * batch + usual)):
+    for key, one, two, usual in zip(("mean", "var"), steps[0], steps[1], (0, 1), strict=True):
+        start = one - (two - one) / momentum
+        at_first_batch = close(two, one)
+        if not at_first_batch and not any(close(start, 0 * start + other) for other in (0, usual)):
             message = f"where bn_param has no running_{key}, it starts at {start[0]:.4g}, expected 0"
             subject.report("running-statistics-wrong", message)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from thinnet.check.compare import close
 from thinnet.check.probes.net_harness import C, D, NetHarness
-from thinnet.check.subject import parameters
+from thinnet.check.subject import parameters, signature
 from thinnet.typing import AnyArray, FloatArray, IntArray
 
 ROWS, BATCH, RATE, STEPS = 40, 20, 0.1, 200
@@ -30,7 +30,7 @@ def _wrong_batches(batches: list[tuple[FloatArray, AnyArray]], X: FloatArray, y:
     if mislabeled:
         return f"{mislabeled} of {sum(map(len, seen))} rows that train gives to loss come with the label of another row"
     sizes = {len(rows) for rows in seen}
-    if len(sizes) == 1 and not sizes & {BATCH, len(X)}:
+    if len(sizes) == 1 and not BATCH <= min(sizes) <= len(X):  # some take all rows that they do not hold out
         return f"with batch_size={BATCH}, train gives {len(seen[0])} rows to loss in each step"
     first = {*seen[0]}
     if len(first) < len(X) and all({*rows} == first for rows in seen):
@@ -48,8 +48,9 @@ def _wrong_step(before: Mapping[Any, AnyArray], after: Mapping[Any, AnyArray], g
     for key in before:
         if key in grads and key in after and grads[key].size == before[key].size == after[key].size:
             g, moved = np.ravel(grads[key]), np.ravel(after[key]) - np.ravel(before[key])
-            factor = float(moved @ g / (g @ g or 1))
-            factors[key] = round(factor, 6) if close(moved, factor * g) else None
+            if g.any():
+                factor = float(moved @ g / (g @ g))
+                factors[key] = round(factor, 6) if close(moved, factor * g) else None
     wrong = {key: factor for key, factor in factors.items() if factor != -RATE}
     by_another_rule = len(wrong) == len(factors) and len({*wrong.values()}) == 1
     if not wrong or (by_another_rule and -1 not in wrong.values()):
@@ -100,7 +101,7 @@ def check_training(harness: NetHarness, train_name: str) -> None:
         harness.subject.report("wrong-update", f"{message}, but leave {' and '.join(kept)} as before")
     elif told := _wrong_step(passed[0], passed[1], first):
         harness.subject.report("wrong-update", told)
-    elif "reg" in parameters(net.train) and not any(with_reg):
+    elif "reg" in parameters(net.train) and signature(net.loss)["reg"].default is not None and not any(with_reg):
         harness.subject.report("regularization-missing", "train takes reg, but does not give it to loss")
     elif not end < 0.9 * start:
         moves = sum(bool(_changed(*pair)) for pair in itertools.pairwise(passed))
