@@ -206,7 +206,6 @@ TRAINING = rows(
         "data: more classes": (lambda: solver(data={"X_train": X, "y_train": Y + 1}), r"y_train must hold labels from 0 to 2"),
         "data: more classes in validation": (lambda: solver(data={"X_train": X, "y_train": Y, "X_val": X, "y_val": Y + 7}),
                                              r"y_val must hold labels from 0 to 2, .* got 9"),
-        "data: no rows for a net": (lambda: FullyConnectedNet.for_data(Dataset(X[:0], Y[:0]), [5]), "at least one training row or"),
         "data: no rows": (lambda: solver(data={"X_train": X[:0], "y_train": Y[:0]}), r"at least one training row, got none"),
         "data: values for labels": (lambda: solver(data={"X_train": X, "y_train": X[:, :3]}),
                                     r"y_train must hold labels, since the net's loss is 'softmax', got values such as .* in 3 columns"),

@@ -163,6 +163,11 @@ FIRST_NET = small_nets.FIRST_NET.replace("HALF", "0.5")
         },
         {"self.loss(X[rows], y=y[rows], reg=reg)": "self.loss(X[rows], y=list(y[rows]), reg=reg)"},
         {MOVE: f"            seen = self.predict(X[rows])\n{MOVE}"},
+        {
+            "def loss(self": "def backprop(self",
+            "self.loss(X[rows], y=y[rows]": "self.backprop(X[rows], y=y[rows]",
+            "    def predict(self, X)": "    def loss(self, X, y=None, reg=0.0):\n        return self.backprop(X, y, reg)\n\n    def predict(self, X)",
+        },
     ],
     ids=[
         "epochs",
@@ -175,6 +180,7 @@ FIRST_NET = small_nets.FIRST_NET.replace("HALF", "0.5")
         "reg kept by the net",
         "a list of labels",
         "predictions",
+        "gradients without loss",
     ],
 )
 def test_a_training_loop_of_another_kind_is_right(changes: dict[str, str]) -> None:

@@ -202,6 +202,11 @@ def test_one_hot_classes_are_values_with_a_warning_unless_the_loss_is_named() ->
     assert FullyConnectedNet.for_data(Dataset(X, np.ones((len(X), 2))), [4]).loss_name == "mse"
 
 
+def test_a_net_for_no_rows_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="at least one training row or"):
+        FullyConnectedNet.for_data(Dataset(X[:0], BITS[:0]), [5])
+
+
 def test_a_class_of_test_rows_alone_is_one_of_the_net_whether_labels_are_numbers_or_text() -> None:
     for labels, name in ((np.array([0, 1, 2]), "2"), (np.array(["a", "b", "c"]), "'c'")):
         data = Dataset(X, labels[BITS], X_test=X[:3], y_test=labels)

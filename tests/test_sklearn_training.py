@@ -207,10 +207,7 @@ def test_parameters_outside_their_limits(options: dict[str, Any], text: str, cla
             lambda X, y: _began(X, y).set_params(dropout_mask="batch").partial_fit(X, y),
             "dropout_mask must stay 'elemen",
         ),
-        (
-            lambda X, y: _values(X, y).partial_fit(X, np.column_stack([y, y])),
-            r"y must have shape \(N,\) as before, got",
-        ),
+        (lambda X, y: _values(X, y).partial_fit(X, np.c_[y, y]), r"y must have shape \(N,\) as before, got"),
         (lambda X, y: _values(X, y[:, None]).partial_fit(X, y), r"y must have shape \(N, 1\) as before, got"),
         (
             lambda X, y: ThinNetClassifier().fit(X, X[:, 0]),
