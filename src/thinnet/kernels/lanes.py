@@ -13,6 +13,9 @@ NUMBER, SIZE, BIT, NOTHING = ir.IntType(32), ir.IntType(64), ir.IntType(1), ir.V
 ROWS = 12 if VECTOR == 64 else 6
 VECTORS = 2  # in a row
 
+# Whether to prefetch what later blocks need: with AVX2, on an EPYC, a step takes 3 to 5 % longer that way.
+FETCH_AHEAD = VECTOR == 64
+
 
 class Lanes:
     """Vectors of `count` numbers of `size` bytes each."""
@@ -32,18 +35,23 @@ class Lanes:
         kind = ir.FunctionType(self.kind, [self.kind] * 3)
         return self.builder.call(declared(self.builder, f"llvm.fma.{self._name}", kind), [a, b, c])
 
-    def read(self, place: Any, held: Any) -> Any:
-        """The first `held` numbers at an address, then zeros."""
+    def read(self, place: Any, held: Any = None) -> Any:
+        """The first `held` numbers at an address, then zeros; without `held`, all."""
+        pointer = self.builder.inttoptr(place, self.kind.as_pointer())
+        if held is None:
+            return self.builder.load(pointer, align=self.size)
         kind = ir.FunctionType(self.kind, [self.kind.as_pointer(), NUMBER, self._choice, self.kind])
         load = declared(self.builder, f"llvm.masked.load.{self._name}.p0", kind)
-        pointer = self.builder.inttoptr(place, self.kind.as_pointer())
         return self.builder.call(load, [pointer, NUMBER(self.size), self._first(held), self.kind(None)])
 
-    def write(self, numbers: Any, place: Any, held: Any) -> None:
-        """Write the first `held` numbers to an address."""
+    def write(self, numbers: Any, place: Any, held: Any = None) -> None:
+        """Write the first `held` numbers to an address; without `held`, all, which some processors do much faster."""
+        pointer = self.builder.inttoptr(place, self.kind.as_pointer())
+        if held is None:
+            self.builder.store(numbers, pointer, align=self.size)
+            return
         kind = ir.FunctionType(NOTHING, [self.kind, self.kind.as_pointer(), NUMBER, self._choice])
         store = declared(self.builder, f"llvm.masked.store.{self._name}.p0", kind)
-        pointer = self.builder.inttoptr(place, self.kind.as_pointer())
         self.builder.call(store, [numbers, pointer, NUMBER(self.size), self._first(held)])
 
     def _first(self, held: Any) -> Any:
@@ -61,12 +69,12 @@ def lanes_of(builder: ir.IRBuilder, dtype: Any) -> Lanes:
     return Lanes(builder, number, size, VECTOR // size)
 
 
-def fetch(builder: ir.IRBuilder, place: Any) -> None:
-    """Prefetch a cache line, without waiting for it."""
+def fetch(builder: ir.IRBuilder, place: Any, cache: int) -> None:
+    """Prefetch a cache line into the first or the second cache, without waiting for it."""
     pointer = ir.IntType(8).as_pointer()
-    to_read, into_second_cache, data = NUMBER(0), NUMBER(2), NUMBER(1)
+    to_read, near, data = NUMBER(0), NUMBER(4 - cache), NUMBER(1)
     ask = declared(builder, "llvm.prefetch.p0", ir.FunctionType(NOTHING, [pointer, NUMBER, NUMBER, NUMBER]))
-    builder.call(ask, [builder.inttoptr(place, pointer), to_read, into_second_cache, data])
+    builder.call(ask, [builder.inttoptr(place, pointer), to_read, near, data])
 
 
 def shuffled(builder: ir.IRBuilder, one: Any, other: Any, places: list[int]) -> Any:

@@ -8,8 +8,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from thinnet.kernels.lanes import ROWS, SIZE, VECTORS, Lanes, fetch, lanes_of
+from thinnet.kernels.lanes import FETCH_AHEAD, ROWS, SIZE, VECTORS, Lanes, fetch, lanes_of
 from thinnet.kernels.target import VECTOR
+from thinnet.teams import CACHE_LINE
 
 TOGETHER = 4  # numbers of the depth in one iteration of the loop; panels are padded with zeros
 
@@ -51,6 +52,7 @@ def multiply_rows(
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> Any:
         a, b, depth, more, target, apart, held, columns, ahead, stride = values[3:]
         block = _Block(lanes_of(builder, like.dtype), rows.literal_value, vectors.literal_value)
+        block.fetch(target, apart, held)
         block.add(a, b, depth, ahead, stride)
         block.write(more, target, apart, held, columns)
         return context.get_dummy_value()
@@ -62,9 +64,22 @@ class _Block:
     """The sums of a block, which the compiler keeps in registers."""
 
     def __init__(self, lanes: Lanes, rows: int, vectors: int) -> None:
-        self.lanes, self.builder, self.vectors = lanes, lanes.builder, range(vectors)
-        places = [(r, v) for r in range(rows) for v in range(vectors)]
+        self.lanes, self.builder, self.rows, self.vectors = lanes, lanes.builder, rows, range(vectors)
+        places = [(r, v) for r in range(rows) for v in self.vectors]
         self.sums = {place: cgutils.alloca_once_value(self.builder, lanes.kind(None)) for place in places}
+
+    def fetch(self, target: Any, apart: Any, held: Any) -> None:
+        """Prefetch where the sums are to be written; a row of the block may begin within a cache line."""
+        for row in self._rows(target, apart, held):
+            for byte in range(0, VECTOR * len(self.vectors), CACHE_LINE):
+                fetch(self.builder, self.builder.add(row, SIZE(byte)), cache=1)
+            fetch(self.builder, self.builder.add(row, SIZE(VECTOR * len(self.vectors) - 1)), cache=1)
+
+    def _rows(self, target: Any, apart: Any, held: Any) -> list[Any]:
+        """The addresses of the rows; those that do not exist have the last one's."""
+        builder, last = self.builder, self.builder.sub(held, SIZE(1))
+        numbers = [builder.select(builder.icmp_signed("<", SIZE(r), last), SIZE(r), last) for r in range(self.rows)]
+        return [builder.add(target, builder.mul(number, apart)) for number in numbers]
 
     def add(self, a: Any, b: Any, depth: Any, ahead: Any, stride: Any) -> None:
         """Add products to the sums."""
@@ -76,8 +91,9 @@ class _Block:
             right = builder.gep(builder.inttoptr(b, vector), [builder.mul(done, SIZE(VECTORS))])
             place = builder.add(ahead, builder.mul(done, stride))
             for k in range(TOGETHER):
-                fetch(builder, place)
-                place = builder.add(place, stride)
+                if FETCH_AHEAD:
+                    fetch(builder, place, cache=2)
+                    place = builder.add(place, stride)
                 self._add_row([self._at(left, k * ROWS + r) for r in range(ROWS)], right, k)
 
     def _add_row(self, left: list[Any], right: Any, k: int) -> None:
@@ -91,15 +107,21 @@ class _Block:
         return self.builder.gep(pointer, [SIZE(number)])
 
     def write(self, more: Any, target: Any, apart: Any, held: Any, columns: Any) -> None:
-        """Write the sums; rows beyond the last one go to its place, and it is written after them."""
-        builder, lanes, last = self.builder, self.lanes, self.builder.sub(held, SIZE(1))
-        places = {}
-        for (r, v), total in self.sums.items():
-            row, start = builder.select(builder.icmp_signed("<", SIZE(r), last), SIZE(r), last), v * lanes.count
-            place = builder.add(builder.add(target, builder.mul(row, apart)), SIZE(lanes.size * start))
-            numbers = builder.sub(columns, SIZE(start))
-            there = lanes.read(place, builder.select(more, numbers, SIZE(0)))
-            builder.store(builder.fadd(builder.load(total), there), total)
-            places[r, v] = place, numbers
-        for each, (place, numbers) in reversed(places.items()):
-            lanes.write(builder.load(self.sums[each]), place, numbers)
+        """Write the sums; rows that do not exist go to the last one's place, and it is written after them."""
+        builder, count = self.builder, self.lanes.count
+        whole = builder.icmp_signed(">=", columns, SIZE(count * len(self.vectors)))
+        with builder.if_else(whole) as (all_columns, some_columns):
+            with all_columns:
+                self._write(more, target, apart, held, [None] * len(self.vectors))
+            with some_columns:
+                self._write(more, target, apart, held, [builder.sub(columns, SIZE(v * count)) for v in self.vectors])
+
+    def _write(self, more: Any, target: Any, apart: Any, held: Any, numbers: list[Any]) -> None:
+        """`numbers`: how many of each vector of a row exist, or None for all."""
+        builder, lanes, rows = self.builder, self.lanes, self._rows(target, apart, held)
+        places = {(r, v): builder.add(rows[r], SIZE(VECTOR * v)) for r, v in self.sums}
+        with builder.if_then(more):
+            for (r, v), total in self.sums.items():
+                builder.store(builder.fadd(builder.load(total), lanes.read(places[r, v], numbers[v])), total)
+        for (r, v), total in reversed(self.sums.items()):
+            lanes.write(builder.load(total), places[r, v], numbers[v])
