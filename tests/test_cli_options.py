@@ -114,7 +114,9 @@ def test_an_experiment_does_not_begin_where_its_page_would_replace_another_file(
     page = tmp_path / "report.html"
     page.write_text("<p>mine</p>")
     assert cli.main(["experiment", "dropout", "--quiet", "--output", str(tmp_path)]) == 2
-    assert "must be a new file or an older page of thinnet report" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"output must be a folder without another report.html, got {page}, which is from elsewhere" in told
+    assert told.endswith("Name another folder.\n")
     assert [*tmp_path.iterdir()] == [page]
 
 

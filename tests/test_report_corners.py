@@ -289,6 +289,19 @@ def test_figures_in_the_place_of_a_file_are_refused_and_no_page_is_written(tmp_p
     assert not (tmp_path / "page.html").exists()
 
 
+def test_figures_replace_their_older_selves_and_no_other_file(tmp_path: Path) -> None:
+    run, figures = on(tmp_path / "odd", {"X_train": ROWS, "y_train": LABELS}), tmp_path / "figures"
+    write_report([run], tmp_path / "page.html", figures=figures)
+    write_report([run], tmp_path / "page.html", figures=figures)
+    (figures / "confusion-run.svg").write_text("<svg>mine</svg>")
+    before = {file: file.read_bytes() for file in [tmp_path / "page.html", *figures.iterdir()]}
+    with pytest.raises(
+        FileExistsError, match=r"figures must be a folder without another confusion-run.*would be lost.*folder"
+    ):
+        write_report([run], tmp_path / "page.html", figures=figures)
+    assert all(file.read_bytes() == content for file, content in before.items())
+
+
 @pytest.mark.posix
 def test_a_folder_whose_name_is_no_unicode_has_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / os.fsdecode(b"run-\xff")

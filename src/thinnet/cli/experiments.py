@@ -216,7 +216,7 @@ def conduct(
 def _page_in(folder: Path) -> Path:
     """Where the page will be; an error before any training if a file of another kind is there."""
     page = folder / "report.html"
-    check_page("output", page, "thinnet report")
+    check_page("output", page, "thinnet report", folder=True)
     return page
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from thinnet.arguments import known_arguments
 from thinnet.checks import check_path
 from thinnet.report.details import details
-from thinnet.report.figures import save_figures
+from thinnet.report.figures import figures_of
 from thinnet.report.folder import find_runs
-from thinnet.report.groups import group_runs
-from thinnet.report.page import page
+from thinnet.report.groups import Group, group_runs
+from thinnet.report.page import Details, page
 from thinnet.storage.files import check_page, check_place, make_folder, write_atomically
 from thinnet.typing import AnyPath
 
@@ -33,20 +33,28 @@ def write_report(
     Raises:
         CheckpointError: if there is no run, or its files are damaged.
         MissingExtraError: if Jinja is not installed, or SciPy, which is needed to compare groups of several runs.
-        OSError: if the page cannot be written, or would replace a file that is no such page; then nothing is written.
+        OSError: if the page or a figure cannot be written, or would replace a file that is none of a report; then
+            nothing is written.
     """
     groups = group_runs(find_runs(folders))
     shown = details(groups)
     title = title or "Training on " + ", ".join(dict.fromkeys(Path(group.config.data).stem for group in groups))
     output = _page_at(check_path("output", output or folders[0]))
     text = page(groups, shown, title).encode(errors="replace")  # of names that are no Unicode
-    if figures is not None:
-        figures = check_path("figures", figures)
-        make_folder(figures)
+    pictures = {} if figures is None else _pictures_in(check_path("figures", figures), groups, shown)
     write_atomically(output, text)
-    if figures is not None:
-        save_figures(figures, groups, shown)
+    for file, picture in pictures.items():
+        write_atomically(file, picture.encode(errors="replace"))
     return output
+
+
+def _pictures_in(folder: Path, groups: Sequence[Group], shown: Sequence[Details]) -> dict[Path, str]:
+    """What to write to a folder of figures, which is made; OSError where it cannot, or would replace other files."""
+    pictures = {folder / name: picture for name, picture in figures_of(groups, shown).items()}
+    for file in pictures:
+        check_page("figures", file, "thinnet report", folder=True)
+    make_folder(folder)
+    return pictures
 
 
 def _page_at(output: Path) -> Path:

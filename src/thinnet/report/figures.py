@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from thinnet.report import charts, svg
 from thinnet.report.groups import Group
 from thinnet.report.page import Details, asset
 from thinnet.report.svg import LINE, MOST_CLASSES, WIDTH, element
-from thinnet.storage.files import write_atomically
 
 # In pixels: around a picture, and from the top of a title to its picture.
 MARGIN, BELOW = 14, 26
@@ -18,10 +16,9 @@ LONGEST_NAME = 60  # characters of a label used in a file name
 Keys = Sequence[tuple[str, int]]  # labels and their group numbers
 
 
-def save_figures(folder: Path, groups: Sequence[Group], details: Sequence[Details]) -> None:
-    """Write every figure of the page to an existing folder as SVG."""
-    for name, figure in _figures(groups, details):
-        write_atomically(folder / f"{name}.svg", figure.encode(errors="replace"))
+def figures_of(groups: Sequence[Group], details: Sequence[Details]) -> dict[str, str]:
+    """Every figure of the page as the text of an SVG file, by the file's name."""
+    return {f"{name}.svg": figure for name, figure in _figures(groups, details)}
 
 
 def line_figure(panels: Sequence[charts.Chart], title: str = "") -> str:
@@ -77,16 +74,17 @@ def _file(panels: Sequence[tuple[str, str]], keys: Keys = (), title: str = "") -
     for k, (label, number) in enumerate(keys):
         y = bottom + LINE * (k + 1)
         dashes = svg.dashes(number)
-        mark = element("line", class_="line", x1=MARGIN, x2=MARGIN + 18, y1=y - 4, y2=y - 4, stroke_dasharray=dashes)
+        line = element("line", class_="line", x1=MARGIN, x2=MARGIN + 18, y1=y - 4, y2=y - 4, stroke_dasharray=dashes)
         parts.append(
-            element("g", mark, element("text", text=_short(label), x=MARGIN + 26, y=y), style=svg.color(number))
+            element("g", line, element("text", text=_short(label), x=MARGIN + 26, y=y), style=svg.color(number))
         )
     size: dict[str, Any] = {
         "width": MARGIN + len(panels) * (WIDTH + MARGIN),
         "height": round(bottom + LINE * len(keys) + MARGIN, 1),
     }
     namespace = "http://www.w3.org/2000/svg"
-    text = element("svg", element("style", text=asset("figures.css")), *parts, xmlns=namespace, **size)
+    mark = element("metadata", name_="generator", content="thinnet report")
+    text = element("svg", mark, element("style", text=asset("figures.css")), *parts, xmlns=namespace, **size)
     return _plain(text) + "\n"
 
 

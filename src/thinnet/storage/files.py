@@ -53,19 +53,19 @@ def check_place(path: Path) -> None:
         raise FileNotFoundError(f"{path} must be a file in a folder that exists. {where}")
 
 
-def check_page(name: str, path: Path, command: str) -> None:
-    """Raise FileExistsError if there is a file at `path`, unless it is an older page of this command.
+def check_page(name: str, path: Path, command: str, *, folder: bool = False) -> None:
+    """Raise FileExistsError if there is a file at `path`, unless this command wrote it earlier.
 
-    Its pages say so in their first lines: ``<meta name="generator" content="thinnet report">``.
+    Its pages and figures say so in their first lines: ``name="generator" content="thinnet report"``. `folder`: whether
+    the argument `name` is the folder of that file, not the file.
     """
     if not path.is_file() or not path.stat().st_size:
         return
     with open(path, "rb") as file:
-        if f'<meta name="generator" content="{command}">'.encode() not in file.read(1000):
-            came = f"{path}, which would be lost"
-            raise FileExistsError(
-                f"{name} must be a new file or an older page of {command}, got {came}. Name another file."
-            )
+        if f'name="generator" content="{command}"'.encode() not in file.read(1000):
+            what = f"a folder without another {path.name}" if folder else f"a new file or an older page of {command}"
+            came, other = f"{path}, which is from elsewhere and would be lost", "folder" if folder else "file"
+            raise FileExistsError(f"{name} must be {what}, got {came}. Name another {other}.")
 
 
 def make_folder(folder: Path) -> None:
