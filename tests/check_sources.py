@@ -222,7 +222,7 @@ def rmsprop(w, dw, config=None):
     config.setdefault("epsilon", 1e-8)
     config.setdefault("cache", np.zeros_like(w))
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw ** 2
-    return w - config["learning_rate"] * dw / np.sqrt(config["cache"] + config["epsilon"]), config
+    return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
 
 
 def adam(w, dw, config=None):
@@ -331,7 +331,7 @@ OPTIM_FAULTS: list[tuple[str, str, str, str]] = [
      f'    cache = {DECAY}\n    return w - config["learning_rate"] * dw / np.sqrt(cache'),
     ("epsilon-missing", "adam", '(np.sqrt(vt) + config["epsilon"])', "np.sqrt(vt)"),
     ("epsilon-missing", "adam", '(np.sqrt(vt) + config["epsilon"])', 'np.sqrt(vt) + config["epsilon"]'),
-    ("epsilon-missing", "rmsprop", 'np.sqrt(config["cache"] + config["epsilon"])', 'np.sqrt(config["cache"])'),
+    ("epsilon-missing", "rmsprop", '(np.sqrt(config["cache"]) + config["epsilon"])', 'np.sqrt(config["cache"])'),
     ("unimplemented", "rmsprop", 'def rmsprop(w, dw, config=None):\n', "def rmsprop(x, dx, config=None):\n    return None, None\n"),
     ("wrong-update", "adam", "(1 - b2 ** t)", "(0.5 - b2 ** t)"),
 ]  # fmt: skip

@@ -80,11 +80,13 @@ def test_two_wrong_lines_are_both_told() -> None:
     assert "`v = beta2 * v + dw**2` in place of `v = beta2 * v + (1 - beta2) * dw**2`" in " ".join(str(report).split())
 
 
-def test_an_epsilon_inside_of_adams_root_is_a_note() -> None:
-    inside = {'(np.sqrt(vt) + config["epsilon"])': 'np.sqrt(vt + config["epsilon"])'}
+@pytest.mark.parametrize("mean", ["vt", 'config["cache"]'])
+def test_an_epsilon_inside_of_the_root_is_a_note(mean: str) -> None:
+    inside = {f'(np.sqrt({mean}) + config["epsilon"])': f'np.sqrt({mean} + config["epsilon"])'}
     report = check(sources.swap(sources.OPTIM, inside))
     assert report.ok, str(report)
     assert report.verdicts == {"epsilon-inside-root"}
+    assert f"sqrt({'vt' if mean == 'vt' else 'cache'} + epsilon)` in place of" in " ".join(str(report).split())
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -142,7 +144,7 @@ def test_a_weight_that_moves_wrong_is_shown_where_it_does() -> None:
 
 
 def test_half_a_step_is_not_explained_by_something_else() -> None:
-    half = {'config["learning_rate"] * dw / np.sqrt': '0.5 * config["learning_rate"] * dw / np.sqrt'}
+    half = {'config["learning_rate"] * dw / (np.sqrt': '0.5 * config["learning_rate"] * dw / (np.sqrt'}
     report = check(sources.swap(sources.OPTIM, half))
     assert [(name, one.verdict) for name, one in report] == [("rmsprop", "wrong-update")]
     assert "in place of" not in str(report)

@@ -3,6 +3,7 @@
 import copy
 import functools
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -165,15 +166,15 @@ def _same(got: FloatArray, expected: FloatArray) -> bool:
 
 
 def _epsilon(subject: Subject, lines: Lines, w: FloatArray, dw: FloatArray) -> None:
-    """Check that epsilon prevents a division by zero for a gradient of zero, and where Adam adds it."""
+    """Check that epsilon prevents a division by zero for a gradient of zero, and where it is added."""
     name = subject.own
     (after,), _ = _theirs(subject, w, [np.zeros_like(dw)], dict(OPTIONS[name]))
     if not np.all(np.isfinite(after)):
         subject.report("epsilon-missing", "where the gradient is zero from the first step on, w is not finite")
     options = {**OPTIONS[name], "epsilon": LARGE_EPSILON}
-    inside = {**lines, "w": "w = w - learning_rate * mt / sqrt(vt + epsilon)"}
+    inside = {**lines, "w": re.sub(r"\(sqrt\((\w+)\) \+ epsilon\)", r"sqrt(\1 + epsilon)", lines["w"])}
     (theirs,), _ = _theirs(subject, w, [dw], dict(options))
-    if name == "adam" and close(theirs, next(path(inside, w, [dw], options))):
+    if close(theirs, next(path(inside, w, [dw], options))):
         message = f"with epsilon = {LARGE_EPSILON}, it moves as with `{inside['w']}` in place of `{lines['w']}`"
         subject.report("epsilon-inside-root", message)
 
