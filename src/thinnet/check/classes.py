@@ -17,6 +17,7 @@ import numpy as np
 
 from thinnet.check import class_calls as calls
 from thinnet.check.image_classes import convolution, pooling
+from thinnet.check.loss_classes import softmax_with_loss
 from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters, signature
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
@@ -30,7 +31,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tanh": ("tanh", "tanhactivation", "activationtanh"),
     "conv": ("conv", "conv2d", "convolution", "convolution2d", "convolutional"),
     "max_pool": ("maxpool", "maxpool2d", "maxpooling", "maxpooling2d"),
+    "softmax_loss": tuple(
+        str.split(
+            "softmaxloss softmaxwithloss softmaxandloss softmaxcrossentropy softmaxcrossentropyloss "
+            "softmaxwithcrossentropy softmaxwithcrossentropyloss softmaxandcrossentropy crossentropysoftmax "
+            "softmaxcategoricalcrossentropy softmaxlosscategoricalcrossentropy "
+            "activationsoftmaxlosscategoricalcrossentropy"
+        )
+    ),
 }
+LOSSES: dict[str, Callable[[type], Any]] = {"softmax_loss": softmax_with_loss}  # checked as a whole
 METHODS = (
     ("forward", "forward_pass", "forward_prop", "forward_propagation", "fprop", "__call__"),
     ("backward", "backward_pass", "backward_prop", "backward_propagation", "backprop", "back_propagation", "bprop"),
@@ -121,11 +131,13 @@ def function_of(kind: str, method: str) -> str:
 
 
 def functions_of(name: str, owner: type) -> dict[str, Any]:
-    """The pair of functions that a class stands for, by the courses' names."""
+    """The functions that a class stands for, by the courses' names: a pair or, of a loss, one."""
     kind = kind_of(owner.__name__)
     own = dict(zip(("forward", "backward"), methods_of(dir(owner)), strict=True))
     methods = {name: inspect.getattr_static(owner, method) for name, method in own.items()}  # static ones stay static
     owner = type(owner.__name__, (owner,), methods)
+    if kind in LOSSES:
+        return {kind: LOSSES[kind](owner), "__class_adapter__": True, "__own_names__": {kind: name}}
     forward, backward = PAIRS[kind](owner)
     # 11-785 calls the gradient delta, and its own reference does not scale it.
     unscaled = "delta" in parameters(getattr(owner, "backward", None))

@@ -75,7 +75,7 @@ NONE_OF_THESE = f"only classes named {KINDS} are checked, and this is none of th
 
 def is_known(name: str) -> bool:
     """Whether there is a probe for a function, a method or a class of this name."""
-    return bool("." in name or name in PROBES or classes.net_of(name))
+    return bool("." in name or name in PROBES or classes.net_of(name) or classes.kind_of(name) in classes.LOSSES)
 
 
 def check_subject(name: str, namespace: Mapping[str, Any], convention: PConvention) -> Subject:
@@ -103,6 +103,8 @@ def _checked(name: str, namespace: Mapping[str, Any], convention: PConvention) -
         functions = normalization_functions.plain_functions(namespace, kind[0])
     if name in dropout_functions.DROPOUT_FUNCTIONS:
         own, functions = "dropout_forward", dropout_functions.as_dropout_forward(namespace[name])
+    elif classes.kind_of(name) in classes.LOSSES and isinstance(namespace[name], type):
+        own, functions = classes.kind_of(name), classes.functions_of(name, namespace[name])
     elif dot:
         own = classes.function_of(classes.kind_of(class_name), method)
         functions = classes.functions_of(class_name, namespace[class_name])
@@ -119,7 +121,7 @@ def _checked(name: str, namespace: Mapping[str, Any], convention: PConvention) -
 def check_names(argument: str, names: Iterable[str]) -> None:
     """Raise unless functions with these names can be checked; the names of classes are up to their authors."""
     for name in names:
-        if "." not in name and not classes.net_of(name):
+        if not is_known(name):
             check_choice(argument, name, tuple(PROBES))
 
 
@@ -127,7 +129,9 @@ def subjects_of(names: Collection[str], methods: Mapping[str, Collection[str]]) 
     """What can be checked among these names, in the order of `PROBES`, and these classes with their methods' names."""
     found = [name for name in PROBES if name in names]
     for name, own in methods.items():
-        if classes.kind_of(name) and classes.methods_of(own):
+        if classes.kind_of(name) in classes.LOSSES:
+            found += [name] if classes.methods_of(own) else []
+        elif classes.kind_of(name) and classes.methods_of(own):
             found += [f"{name}.forward", f"{name}.backward"]
         elif name not in found and (
             "loss" in own if classes.net_of(name) else classes.plain_name(name) and classes.methods_of(own)

@@ -65,10 +65,12 @@ def check_softmax_loss(subject: Subject) -> None:
             subject.report("unstable", message, severity="note" if shift is in_turn else None)
             return
     far = np.array([[0.0, 2000.0, 0.0]])
-    below, above = (float(np.squeeze(subject.pair("softmax_loss", far, np.array([y]))[0])) for y in (0, 1))
+    (below, _), (above, gradient) = (subject.pair("softmax_loss", far, np.array([y])) for y in (0, 1))
+    below, above = float(np.squeeze(below)), float(np.squeeze(above))
     if not np.isfinite(above):
         message = f"where the right class is 2000 above the others, the loss is {above:g}, expected 0"
-        subject.report("unstable", message)
+        of_zero = np.isnan(above) and np.all(np.isfinite(gradient))  # the wrong classes' logarithms, times zero
+        subject.report("log-of-zero" if of_zero else "unstable", message)
     elif not np.isfinite(below):
         message = f"where the right class is 2000 below the largest, the loss is {below:g}, expected 2000"
         subject.report("log-of-zero", message)
@@ -112,8 +114,9 @@ def check_svm_loss(subject: Subject) -> None:
 def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known: Known, known_values: Known) -> bool:
     """Check value and gradient; return whether both are right."""
     name, (loss, dx), classes = subject.own, right, x.shape[1]
-    one_hot, why = subject.attempt(subject.pair, name, x, np.eye(classes)[y])
-    if not why and agrees(one_hot[0], np.array(loss)) and subject.attempt(subject.pair, name, x, y)[1]:
+    one_hot, why = subject.attempt(subject.pair, name, x, np.eye(classes)[y])  # classes are given what they take
+    only_one_hot = not why and not subject.of_class and agrees(one_hot[0], np.array(loss))
+    if only_one_hot and subject.attempt(subject.pair, name, x, y)[1]:
         message = f"{name} takes one-hot rows, but that of these courses takes class numbers"
         raise subject.stop("not-checked", message)
     value, gradient = subject.pair(name, x, y)
@@ -138,7 +141,8 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
     if wrong:
         alike = loss and array is not None and array.shape == x.shape and close(array, dx * float(number) / loss)
         message = wrong.message.replace("the loss is", "the loss and dx are", 1) if alike else wrong.message
-        subject.report(wrong.of_output, message)
+        summed = subject.of_class and alike and close(number, loss * N)  # whether to average is up to a class
+        subject.report(wrong.of_output, message, severity="note" if summed else None)
     array = subject.plain_array(name, gradient, "dx")
     averaged = (dx / classes, "gradient-scaled", f"is divided by the {classes} classes as well as by the {N} rows")
     bad = difference("dx", array, dx, (averaged, *known), batch=N)
@@ -147,5 +151,6 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
         same = bad.verdict and bad.verdict == wrong.verdict
         bad = bad if not same and difference("dx", array, own) else None
     if bad:
-        subject.report(bad.of_gradient, bad.message)
+        undivided = subject.of_class and close(array, dx * N)  # of a class, the other layers may divide
+        subject.report(bad.of_gradient, bad.message, severity="note" if undivided else None)
     return not (wrong or bad)
