@@ -41,4 +41,13 @@ def rounded(x: FloatArray) -> FloatArray:
     >>> rounded(np.array([3.1415927], np.float32))
     array([3.140625], dtype=float32)
     """
-    return from_bits(to_bits(x))
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    out = bits >> 16
+    out &= 1
+    out += 0x7FFF
+    out += bits
+    out &= 0xFFFF0000
+    nan = np.isnan(x)
+    if nan.any():
+        out[nan] = (bits[nan] & 0xFFFF0000) | 0x400000
+    return out.view(np.float32)
