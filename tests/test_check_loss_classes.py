@@ -158,6 +158,12 @@ def test_a_loss_of_another_kind_is_none_of_them() -> None:
     assert "softmax loss are checked, and this is none of them" in str(report)
 
 
+def test_an_object_with_the_name_of_a_function_is_no_function(tmp_path: Path) -> None:
+    report = check_path(write(tmp_path, "losses.py", BOOK + "\n\nsoftmax_loss = SoftmaxWithLoss()\n"))
+    assert report.ok, str(report)
+    assert "softmax_loss is a SoftmaxWithLoss, not a function" in " ".join(str(report).split())
+
+
 def test_a_loss_can_be_expected_and_has_a_line(tmp_path: Path) -> None:
     report = check_path(write(tmp_path, "losses.py", BOOK), expected=["SoftmaxWithLoss"])
     assert [(function.name, function.line) for function in report.functions] == [("SoftmaxWithLoss", 4)]

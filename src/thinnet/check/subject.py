@@ -251,6 +251,8 @@ class Subject:
 
     def _absent(self, name: str) -> Stop:
         """Report that a function is not there, and the one that may be meant for it: others have less similar names."""
+        if self.functions.get(name) is not None and name in self.owns:
+            return self.stop("not-checked", f"{name} is {kind_of(self.functions[name])}, not a function")
         close = similar(name, (one for one, value in self.functions.items() if callable(value)), 0.9)
         question = f"; did you mean {close}?" if close else ""
         return self.stop("not-checked", f"it needs {name}, which is not there{question}")
