@@ -118,6 +118,14 @@ def test_a_state_that_no_notebook_can_give_is_noted(function: str, old: str, new
     assert report.ok
 
 
+def test_an_epsilon_that_adds_up_is_not_just_inside_of_the_root() -> None:
+    adds = {
+        "* dw ** 2\n    return w": '* dw ** 2 + config["epsilon"]\n    return w',
+        '["cache"]) + config["epsilon"])': '["cache"]))',
+    }
+    assert "epsilon-inside-root" not in check(sources.swap(sources.OPTIM, adds)).verdicts
+
+
 def test_a_velocity_of_the_other_sign_is_noted() -> None:
     turned = {
         'v = config["momentum"] * v - config["learning_rate"] * dw\n    next_w = w + v': "v = "

@@ -84,7 +84,69 @@ class SoftmaxCrossEntropy:
     def backward(self):
         return (self.p - self.labels) / self.labels.shape[1]
 """
-RIGHT = {"book": BOOK, "parts": PARTS, "stateless": STATELESS, "columns": COLUMNS}
+ONE_HOT = BOOK.replace("self.t.ndim == 2", "True")  # in backward only
+RIGHT = {"book": BOOK, "one-hot": ONE_HOT, "parts": PARTS, "stateless": STATELESS, "columns": COLUMNS}
+
+
+SHORT = """
+import numpy as np
+
+class SoftmaxWithLoss:
+    def forward(self, x, t):
+        e = np.exp(x - x.max(axis=1, keepdims=True))
+        self.p, self.t = e / e.sum(axis=1, keepdims=True), t
+        return -np.sum(t * np.log(self.p + 1e-9)) / len(x)
+
+    def backward(self, dout=1):
+        return (self.p - self.t) / len(self.t)
+"""
+DEF, DX = "def backward(self, dout=1)", "return (self.p - self.t) / len(self.t)"
+RIGHT |= {
+    "stored by another name": swap(SHORT, {DX: "self.dlogits = (self.p - self.t) / len(self.t)"}),
+    "one of two": swap(SHORT, {DX: "return (self.p - self.t) / len(self.t), None"}),
+    "in a list": swap(SHORT, {DX: "return [(self.p - self.t) / len(self.t)]"}),
+    "accuracy first": swap(SHORT, {"return -np": "return 0.25, -np"}),
+    "probabilities beside labels": swap(
+        SHORT,
+        {
+            DEF: "def backward(self, y, t)",
+            DX: "return (y - t) / len(t)",
+            "self.p,": "self.y, self.p,",
+            "= e /": "= 2 * [e /",
+            "keepdims=True), t": "keepdims=True)] + [t]",
+        },
+    ),
+    "probabilities as inputs": swap(PARTS, {"(self, dvalues, y_true)": "(self, inputs, y_true)", "dvalues": "inputs"}),
+    "a gradient beside labels": swap(
+        SHORT, {DEF: "def backward(self, dvalues, y)", DX: "return dvalues * (self.p - y) / len(y)"}
+    ),
+    "labels of another name": swap(
+        SHORT,
+        {
+            "(self, x, t)": "(self, x, real)",
+            ", t\n": ", real\n",
+            "sum(t *": "sum(real *",
+            DEF: "def backward(self, real)",
+            DX: "return (self.p - real) / len(real)",
+        },
+    ),
+    "scores last": swap(SHORT, {"(self, x, t)": "(self, onehot, x)", ", t\n": ", onehot\n", "sum(t *": "sum(onehot *"}),
+    "labels in a column": swap(
+        SHORT,
+        {
+            "= e /": "= np.eye(x.shape[1])[t[:, 0]], e /",
+            "self.p, self.t": "t, self.p, self.t",
+            "keepdims=True), t\n": "keepdims=True), np.eye(x.shape[1])[t[:, 0]]\n",
+        },
+    ),
+    "smoothed": swap(
+        SHORT,
+        {
+            "    def forward": "    def __init__(self, smooth=0.1):\n        self.smooth = smooth\n\n    def forward",
+            "self.p, self.t =": "t = t * (1 - self.smooth) + self.smooth / 5\n        self.p, self.t =",
+        },
+    ),
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -96,13 +158,42 @@ def test_right_losses_are_right_however_they_are_called(name: str) -> None:
 
 WRONG = {
     "half": (BOOK, "return dx * dout / len(dx)", "return dx * dout / len(dx) / 2", "gradient-scaled", "half of"),
-    "no one": (BOOK, "dx[np.arange(len(dx)), self.t] -= 1", "pass", "wrong-gradient", "lacks the -1"),
+    "no one": (
+        BOOK,
+        "dx[np.arange(len(dx)), self.t] -= 1",
+        "pass",
+        "wrong-gradient",
+        "with labels that are class numbers, dx",
+    ),
     "all rows": (PARTS, "dinputs[range(len(dvalues)), y_true]", "dinputs[:, y_true]", "wrong-gradient", "[:, y]"),
     "over all": (BOOK, "e.sum(axis=1, keepdims=True)", "e.sum()", "wrong-axis", "over everything"),
     "summed": (STATELESS, "+ 1e-9)) / len(input)", "+ 1e-9))", "wrong-output", "the loss is summed over the 7 rows"),
     "no maximum": (COLUMNS, "logits - logits.max(axis=0)", "logits", "unstable", "1000"),
     "sign": (COLUMNS, "(self.p - self.labels)", "(self.labels - self.p)", "gradient-sign", "of the wrong sign"),
     "misspelled": (BOOK, "return dx * dout / len(dx)", "return dx / self.t.chape[0]", "crashed", "chape"),
+    "one of two forms": (BOOK, "dout * (self.y - self.t)", "dout * (self.t - self.y)", "gradient-sign", "with one-hot"),
+    "first batch": (
+        SHORT,
+        "self.p, self.t =",
+        "self.p, self.t = getattr(self, 'p', e / e.sum(axis=1, keepdims=True)), t #",
+        "wrong-output",
+        "second batch",
+    ),
+    "grows": (
+        SHORT,
+        DX,
+        "self.dx = getattr(self, 'dx', 0) + (self.p - self.t) / len(self.t); return self.dx",
+        "wrong-gradient",
+        "second batch",
+    ),
+    "transposed": (
+        SHORT,
+        DX,
+        "return (self.p - self.t).T / len(self.t)",
+        "shape-changed",
+        "dx has shape (5, 7), expected (7, 5)",
+    ),
+    "labels not kept": (SHORT, "self.p, self.t =", "self.t = None; self.p, _ =", "crashed", "NoneType"),
     "not written": (BOOK, "return dx * dout / len(dx)", "pass", "unimplemented", "None"),
 }
 
@@ -140,6 +231,7 @@ def test_a_logarithm_of_zero_times_zero_is_a_note() -> None:
 
 
 UNCLEAR = {
+    "ten": "def forward(self, x, t):\n        return (np.eye(10)[t] * x).sum()\n\n    def backward(self):\n        return 0",
     "no labels": "def forward(self, x):\n        return x\n\n    def backward(self, y_true):\n        return y_true",
     "rows": "def forward(self, x, t):\n        return x[:, 0]\n\n    def backward(self):\n        return 1",
     "more": "def forward(self, x, t):\n        return 1.0\n\n    def backward(self, mask, t):\n        return mask",

@@ -108,16 +108,22 @@ def test_the_config_of_a_run_that_was_compared_repeats_it(tmp_path: Path, capsys
         assert "must be left out with" in capsys.readouterr().err
 
 
-def test_an_experiment_does_not_begin_where_its_page_would_replace_another_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["report.html", "dropout.svg"])
+@pytest.mark.parametrize("folder", [False, True])
+def test_an_experiment_does_not_begin_where_it_would_replace_another_file(
+    name: str, folder: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = tmp_path / "report.html"
-    page.write_text("<p>mine</p>")
+    place = tmp_path / name
+    if folder:
+        place.mkdir()
+    else:
+        place.write_text("<p>mine</p>")
     assert cli.main(["experiment", "dropout", "--quiet", "--output", str(tmp_path)]) == 2
     told = capsys.readouterr().err
-    assert f"output must be a folder without another report.html, got {page}, which is from elsewhere" in told
+    came = "is a folder" if folder else "is from elsewhere"
+    assert f"output must be a folder without another {name}, got {place}, which {came}" in told
     assert told.endswith("Name another folder.\n")
-    assert [*tmp_path.iterdir()] == [page]
+    assert [*tmp_path.iterdir()] == [place]
 
 
 def test_too_little_memory_is_an_error_in_words(

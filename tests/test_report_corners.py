@@ -300,6 +300,11 @@ def test_figures_replace_their_older_selves_and_no_other_file(tmp_path: Path) ->
     ):
         write_report([run], tmp_path / "page.html", figures=figures)
     assert all(file.read_bytes() == content for file, content in before.items())
+    (figures / "confusion-run.svg").unlink()
+    (figures / "confusion-run.svg").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"confusion-run\.svg, which is a folder"):
+        write_report([run], tmp_path / "page.html", figures=figures, title="other")
+    assert (tmp_path / "page.html").read_bytes() == before[tmp_path / "page.html"]
 
 
 @pytest.mark.posix

@@ -105,7 +105,7 @@ def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[s
     their sizes identify them.
     """
     layer, x, _ = cache
-    before = [np.copy(array) for array in _arrays(layer)]
+    before = [np.copy(array) for array in arrays(layer)]
     returned = call_backward(dout, cache)
     if isinstance(returned, tuple) and len(returned) == 3:
         sizes = [np.size(x), *(np.size(found_in(vars(layer), of_parameter)) for of_parameter, _ in names)]
@@ -117,21 +117,21 @@ def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[s
     if all(one is UNKNOWN for one in found):  # they may be computed later, when they are used
         return dx, *found
     named = {id(one) for one in found}
-    made = [one for one in _arrays([more, layer]) if not any(np.array_equal(one, old) for old in before)]
+    made = [one for one in arrays([more, layer]) if not any(np.array_equal(one, old) for old in before)]
     others = [one.size for one in made if id(one) not in named]
     sizes = [np.size(found_in(vars(layer), of_parameter)) for of_parameter, _ in names]
     known = (one if one is not UNKNOWN or size in others else None for one, size in zip(found, sizes, strict=True))
     return dx, *known
 
 
-def _arrays(value: Any, depth: int = 4) -> Iterator[Any]:
+def arrays(value: Any, depth: int = 4) -> Iterator[Any]:
     """All arrays in an object and in the objects that it holds."""
     if isinstance(value, np.ndarray):
         yield value
     elif depth:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
         for one in (*inner, *getattr(value, "__dict__", {}).values()):
-            yield from _arrays(one, depth - 1)
+            yield from arrays(one, depth - 1)
 
 
 def learned(dout: Any, cache: Any, *names: re.Pattern[str]) -> list[Any]:

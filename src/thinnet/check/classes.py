@@ -17,7 +17,7 @@ import numpy as np
 
 from thinnet.check import class_calls as calls
 from thinnet.check.image_classes import convolution, pooling
-from thinnet.check.loss_classes import softmax_with_loss
+from thinnet.check.loss_classes import NAME, SoftmaxWithLoss
 from thinnet.check.subject import UNKNOWN, CannotCall, KnownFault, parameters, signature
 
 IMAGE_DROPOUTS = ("channeldropout", "spatialdropout", "spatialdropout2d")
@@ -31,16 +31,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tanh": ("tanh", "tanhactivation", "activationtanh"),
     "conv": ("conv", "conv2d", "convolution", "convolution2d", "convolutional"),
     "max_pool": ("maxpool", "maxpool2d", "maxpooling", "maxpooling2d"),
-    "softmax_loss": tuple(
-        str.split(
-            "softmaxloss softmaxwithloss softmaxandloss softmaxcrossentropy softmaxcrossentropyloss "
-            "softmaxwithcrossentropy softmaxwithcrossentropyloss softmaxandcrossentropy crossentropysoftmax "
-            "softmaxcategoricalcrossentropy softmaxlosscategoricalcrossentropy "
-            "activationsoftmaxlosscategoricalcrossentropy"
-        )
-    ),
 }
-LOSSES: dict[str, Callable[[type], Any]] = {"softmax_loss": softmax_with_loss}  # checked as a whole
+LOSSES = {"softmax_loss": SoftmaxWithLoss}  # adapters of classes that are checked as a whole
 METHODS = (
     ("forward", "forward_pass", "forward_prop", "forward_propagation", "fprop", "__call__"),
     ("backward", "backward_pass", "backward_prop", "backward_propagation", "backprop", "back_propagation", "bprop"),
@@ -64,12 +56,14 @@ RUNNING = {
 
 
 def kind_of(name: str) -> str:
-    """The kind of layer that a class of this name is assumed to be, one of `NAMES`, or "".
+    """The kind of layer that a class of this name is assumed to be, one of `NAMES` or `LOSSES`, or "".
 
     >>> kind_of("DropoutLayer"), kind_of("MyReLU"), kind_of("Conv2D"), kind_of("Softmax")
     ('dropout', 'relu', 'conv', '')
     """
     plain = plain_name(name)
+    if NAME.fullmatch(plain):
+        return "softmax_loss"
     return next((kind for kind, names in NAMES.items() if plain in names), "")
 
 

@@ -69,7 +69,7 @@ OF_CLASSES: dict[str, Probe] = {  # in addition to the others
 }
 
 
-KINDS = ", ".join(kind.replace("_", " ") for kind in classes.NAMES)
+KINDS = ", ".join(kind.replace("_", " ") for kind in (*classes.NAMES, *classes.LOSSES))
 NONE_OF_THESE = f"only classes named {KINDS} are checked, and this is none of them"
 
 

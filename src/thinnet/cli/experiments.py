@@ -129,8 +129,9 @@ def _run_dropout(options: argparse.Namespace) -> int:
 
     _check_distinct("--rates", options.rates)
     configs = dropout.configs(_preset(dropout.PRESETS, options), options.rates, options.seeds)
-    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
     figure = options.output / "dropout.svg"
+    check_page("output", figure, "thinnet report", folder=True)
+    groups = conduct(configs, options, dropout.table, f"Dropout on few {_noun(options.data)}")
     dropout.save_figure(groups, figure)
     _say(options, f"Figure: {figure}")
     return 0

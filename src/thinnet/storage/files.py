@@ -59,6 +59,11 @@ def check_page(name: str, path: Path, command: str, *, folder: bool = False) -> 
     Its pages and figures say so in their first lines: ``name="generator" content="thinnet report"``. `folder`: whether
     the argument `name` is the folder of that file, not the file.
     """
+    if folder and path.is_dir():
+        came = f"{path}, which is a folder"
+        raise IsADirectoryError(
+            f"{name} must be a folder without another {path.name}, got {came}. Name another folder."
+        )
     if not path.is_file() or not path.stat().st_size:
         return
     with open(path, "rb") as file:

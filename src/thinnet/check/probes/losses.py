@@ -151,6 +151,8 @@ def _is_right(subject: Subject, x: FloatArray, y: IntArray, right: Right, known:
         same = bad.verdict and bad.verdict == wrong.verdict
         bad = bad if not same and difference("dx", array, own) else None
     if bad:
-        undivided = subject.of_class and close(array, dx * N)  # of a class, the other layers may divide
+        undivided = (
+            subject.of_class and array.shape == x.shape and close(array, dx * N)
+        )  # of a class, the other layers may divide
         subject.report(bad.of_gradient, bad.message, severity="note" if undivided else None)
     return not (wrong or bad)
