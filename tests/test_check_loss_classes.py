@@ -186,6 +186,13 @@ WRONG = {
         "wrong-gradient",
         "second batch",
     ),
+    "labels changed": (
+        BOOK,
+        "return dx * dout / len(dx)",
+        "self.t[0] = -2; return dx * dout / len(dx)",
+        "input-mutated",
+        "y[0]",
+    ),
     "transposed": (
         SHORT,
         DX,
@@ -223,6 +230,14 @@ def test_whether_to_divide_by_the_rows_is_up_to_a_class(name: str) -> None:
     assert told in " ".join(str(report).split())
 
 
+def test_scores_that_a_loss_changes_are_a_note() -> None:
+    report = check(
+        swap(SHORT, {"e = np.exp(x - x.max": "x -= x.max(axis=1, keepdims=True)\n        e = np.exp(x - x.max"})
+    )
+    assert report.ok, str(report)
+    assert report.verdicts == {"input-mutated"}
+
+
 def test_a_logarithm_of_zero_times_zero_is_a_note() -> None:
     report = check(swap(STATELESS, {" + 1e-9": ""}))
     assert report.ok, str(report)
@@ -231,7 +246,8 @@ def test_a_logarithm_of_zero_times_zero_is_a_note() -> None:
 
 
 UNCLEAR = {
-    "ten": "def forward(self, x, t):\n        return (np.eye(10)[t] * x).sum()\n\n    def backward(self):\n        return 0",
+    "one row": "def forward(self, x, t):\n        assert x.ndim == 1\n\n    def backward(self):\n        return 0",
+    "ten": "def forward(self, x, t):\n        return np.eye(10)[t] * x\n\n    def backward(self):\n        return 0",
     "no labels": "def forward(self, x):\n        return x\n\n    def backward(self, y_true):\n        return y_true",
     "rows": "def forward(self, x, t):\n        return x[:, 0]\n\n    def backward(self):\n        return 1",
     "more": "def forward(self, x, t):\n        return 1.0\n\n    def backward(self, mask, t):\n        return mask",

@@ -35,7 +35,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "reduction": lambda x: "mean",
     "^name$": lambda x: "loss",
 }
-BOTH_RIGHT = 3
+LOSS_RIGHT, BOTH_RIGHT = 2, 3
 LABELED = ("numbers", "one-hot", "column")
 Both = tuple[Any, Any]  # the loss and the gradient
 
@@ -92,8 +92,9 @@ class SoftmaxWithLoss:
         """The first way with the most right results, and whether all are right."""
         best, most = _Way(()), -3
         for way in self._ways():
-            found, score = self._score(way, x.copy(), y)
-            if score > most:
+            found, score = self._score(way, x.copy(), y.copy())
+            unusual = way.labels_first != self._labels_first and score < LOSS_RIGHT
+            if score > most and not unusual:
                 best, most = found, score
             if score == BOTH_RIGHT:
                 break
@@ -109,15 +110,20 @@ class SoftmaxWithLoss:
         right = [number for number, value in enumerate(numbers) if _is_near(value, mean, len(x))]
         way = replace(way, number=right[0] if right else 0)
         try:
-            return way, 2 * bool(right) + _is_near(self._turned(layer, given, way), right_dx, len(x))
+            return way, LOSS_RIGHT * bool(right) + _is_near(self._turned(layer, given, way), right_dx, len(x))
         except Exception:
-            return way, 2 * bool(right) - 1
+            return way, LOSS_RIGHT * bool(right) - 1
 
     def _ways(self) -> Iterator[_Way]:
-        turned = bool(LABELS.search(self._forward[0])) and not LABELS.search(self._forward[1])
+        usual = self._labels_first
         for given in itertools.product(*map(self._candidates, self._backward)):
-            for labels_first, columns, labels in itertools.product((turned, not turned), (False, True), LABELED):
+            for labels_first, columns, labels in itertools.product((usual, not usual), (False, True), LABELED):
                 yield _Way(given, labels_first, columns, labels)
+
+    @property
+    def _labels_first(self) -> bool:
+        """Whether forward takes the labels first, by the names of its arguments."""
+        return bool(LABELS.search(self._forward[0])) and not LABELS.search(self._forward[1])
 
     def _candidates(self, name: str) -> list[str]:
         """What an argument of backward may be, the likeliest first; beside labels, some take the probabilities."""
@@ -159,6 +165,8 @@ class SoftmaxWithLoss:
         returned = _called(layer.forward, *((labels, scores) if way.labels_first else (scores, labels)))
         if returned is None:
             returned = tuple(value for name, value in vars(layer).items() if re.search("loss|cost|output", name))
+            if not returned:
+                return [None]
         every = returned if isinstance(returned, (tuple, list)) else (returned,)
         return [one for one in every if isinstance(one, (int, float, np.ndarray, np.generic)) and np.size(one) == 1]
 
@@ -193,7 +201,7 @@ class SoftmaxWithLoss:
         mean, right_dx = softmax_loss(x, y)
         kind = "one-hot labels" if way.labels == "one-hot" else "labels that are class numbers"
         try:
-            value, dx = self._both(self._made(x), x.copy(), y, way)
+            value, dx = self._both(self._made(x), x.copy(), y.copy(), way)
         except Exception as error:
             if is_misspelled(error):
                 raise
@@ -210,7 +218,7 @@ class SoftmaxWithLoss:
         """An object must not remember anything of an earlier batch."""
         layer, other = self._made(x), (x[::-1] * 0.5, y[::-1])
         for _ in range(2):
-            self._both(layer, x.copy(), y, self._way)
+            self._both(layer, x.copy(), y.copy(), self._way)
         got, right = self._both(layer, *other, self._way), self._both(self._made(x), *other, self._way)
         for what, one, expected, verdict in zip(
             ("the loss", "dx"), got, right, ("wrong-output", "wrong-gradient"), strict=True
@@ -241,4 +249,6 @@ def _given(x: Any, y: Any, way: _Way) -> tuple[Any, Any]:
 def _is_near(got: Any, mean: Any, rows: int) -> bool:
     """Whether it is right, or at least if it is a sum over the rows: some authors divide elsewhere."""
     size = np.shape(got) if np.ndim(mean) else ()
-    return any(size == np.shape(one) and close(np.reshape(got, size), one, 1e-3) for one in (mean, mean * rows))
+    return got is not None and any(
+        size == np.shape(one) and close(np.reshape(got, size), one, 1e-3) for one in (mean, mean * rows)
+    )

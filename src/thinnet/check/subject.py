@@ -235,8 +235,9 @@ class Subject:
             where = np.unravel_index(int(np.argmax(old != new)), old.shape)
             index = ", ".join(map(str, map(int, where)))
             evidence = f"{name} changed {parameter}[{index}] from {old[where]:.6g} to {new[where]:.6g}"
-        # The upstream gradient is seldom used again, and books overwrite it, so this is only a note.
-        self.report("input-mutated", evidence, severity="note" if name.endswith("backward") else None)
+        # The upstream gradient and the scores of a class are seldom used again, and books overwrite them: only a note.
+        used = not name.endswith("backward") and not (self.of_class and name.endswith("loss") and position == 0)
+        self.report("input-mutated", evidence, severity=None if used else "note")
 
     def blame(self, name: str, verdict: str, evidence: str) -> Stop:
         """Report a verdict on a called function: a fault of this subject, or the reason why it is not checked."""
