@@ -216,10 +216,10 @@ class SoftmaxWithLoss:
 
     def _check_second_batch(self, x: Any, y: Any) -> None:
         """An object must not remember anything of an earlier batch."""
-        layer, other = self._made(x), (x[::-1] * 0.5, y[::-1])
+        layer, new = self._made(x), self._made(x)
         for _ in range(2):
             self._both(layer, x.copy(), y.copy(), self._way)
-        got, right = self._both(layer, *other, self._way), self._both(self._made(x), *other, self._way)
+        got, right = (self._both(one, x[::-1] * 0.5, y[::-1].copy(), self._way) for one in (layer, new))
         for what, one, expected, verdict in zip(
             ("the loss", "dx"), got, right, ("wrong-output", "wrong-gradient"), strict=True
         ):
