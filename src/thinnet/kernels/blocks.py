@@ -30,9 +30,10 @@ from thinnet.kernels.block_kinds import (
 )
 from thinnet.kernels.compile import inline, inner, kernel
 from thinnet.kernels.share import bounds, in_parts
+from thinnet.kernels.target import VECTOR
 from thinnet.typing import AnyArray, FloatArray
 
-GROUP = 8  # panels packed together, so that memory is read in longer runs
+GROUP = 8 if VECTOR == 64 else 16  # panels packed together, so that memory is read in longer runs
 LINE = 64  # bytes in a cache line
 
 

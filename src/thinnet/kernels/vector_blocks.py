@@ -9,7 +9,7 @@ from thinnet.kernels.packing import pack_vectors
 from thinnet.kernels.target import VECTOR
 from thinnet.kernels.vectors import multiply_rows
 
-DEPTH = 256  # numbers of the depth that one block takes before the next block
+DEPTH = 256 if VECTOR == 64 else 384  # numbers of the depth that one block takes before the next block
 FEWER, FEWEST = 2 * ROWS // 3, ROWS // 3  # rows of blocks at an edge
 
 
