@@ -20,10 +20,7 @@ def to_bits(x: FloatArray) -> AnyArray:
     >>> to_bits(np.array([1.0, 3.1415927], np.float32))
     array([16256, 16457], dtype=uint16)
     """
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
-    nan = (bits & 0x7FFFFFFF) > 0x7F800000
-    return np.where(nan, (bits >> 16) | 0x40, rounded).astype(BITS)
+    return (rounded(x).view(np.uint32) >> 16).astype(BITS)
 
 
 def from_bits(bits: AnyArray) -> FloatArray:
@@ -41,8 +38,9 @@ def rounded(x: FloatArray) -> FloatArray:
     >>> rounded(np.array([3.1415927], np.float32))
     array([3.140625], dtype=float32)
     """
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    out = bits >> 16
+    x = np.ascontiguousarray(x, np.float32)
+    bits = x.view(np.uint32)
+    out = bits >> 16  # then in place, since each pass over memory counts
     out &= 1
     out += 0x7FFF
     out += bits

@@ -95,7 +95,7 @@ def call_backward(dout: Any, cache: Any, training: bool = True) -> Any:
         given, more = [dout, extra], {}
     elif signature_mismatch(layer.backward, dout, **more) and len([*filter(INPUT.search, names[:2])]) == 1:
         given = [x if INPUT.search(name) else dout for name in names[:2]]
-    return result(layer, layer.backward, INPUT_GRADIENT, *given, **more)
+    return _result(layer, layer.backward, INPUT_GRADIENT, *given, **more)
 
 
 def gradients(dout: Any, cache: Any, *names: tuple[re.Pattern[str], re.Pattern[str]]) -> tuple[Any, ...]:
@@ -154,7 +154,7 @@ def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> 
     given = parameters(layer.forward)
     options: dict[str, Any] = {name: p for name in given[1:] if p is not None and PROBABILITY.search(name)}
     if mode := _mode(layer.forward, given, training):
-        return result(layer, layer.forward, OUTPUT, x, **options, **mode)
+        return _result(layer, layer.forward, OUTPUT, x, **options, **mode)
     switch: Callable[[], Any] | None = getattr(layer, "train" if training else "eval", None)
     attribute = next((name for name in MODE_ATTRIBUTES if isinstance(getattr(layer, name, None), (bool, str))), "")
     if callable(switch):
@@ -163,8 +163,8 @@ def call_forward(layer: Any, x: Any, training: bool, p: float | None = None) -> 
         setattr(layer, attribute, mode_value(attribute, training, layer.forward, getattr(layer, attribute)))
     elif not training:
         predict: Callable[..., Any] | None = getattr(layer, "predict", None)
-        return result(layer, predict, OUTPUT, x) if callable(predict) else x
-    return result(layer, layer.forward, OUTPUT, x, **options)
+        return _result(layer, predict, OUTPUT, x) if callable(predict) else x
+    return _result(layer, layer.forward, OUTPUT, x, **options)
 
 
 def _mode(method: Callable[..., Any], names: list[str], training: bool) -> dict[str, Any]:
@@ -187,10 +187,10 @@ def made(owner: type, *args: Any, **kwargs: Any) -> Any:
         raise CannotCall(message) from error
 
 
-def result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
+def _result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args: Any, **kwargs: Any) -> Any:
     """What a method returns or, if that is None, stores in an attribute with a matching name."""
     try:
-        returned = call(method, *args, **kwargs)
+        result = call(method, *args, **kwargs)
     except IN_THE_CALL as error:
         alone = left is INPUT_GRADIENT and isinstance(error, ValueError) and len(args) + len(kwargs) == 1
         if NOT_WRITTEN in str(error) or alone or SLIPS.search(str(error)):  # another way to call it would not help
@@ -204,12 +204,12 @@ def result(layer: Any, method: Callable[..., Any], left: re.Pattern[str], *args:
         if (error.obj is layer and certain) or is_misspelled(error):
             raise
         raise CannotCall(f"{method.__qualname__} must be called in another way: {error}, {location(error)}") from error
-    if returned is None:
+    if result is None:
         found = found_in(vars(layer), left)
         return None if found is UNKNOWN else np.array(found)
-    if not isinstance(returned, (*ARRAYS, int, float, tuple, list)):
-        raise CannotCall(f"{method.__qualname__} returns {kind_of(returned)} instead of an array")
-    return returned
+    if not isinstance(result, (*ARRAYS, int, float, tuple, list)):
+        raise CannotCall(f"{method.__qualname__} returns {kind_of(result)} instead of an array")
+    return result
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
